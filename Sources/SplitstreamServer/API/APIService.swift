@@ -1,0 +1,101 @@
+/// The /v1 API on one loop: finds the operation, knows the caller, asks the handler, turns errors into problems.
+final class APIService: Application {
+  private let router: Router<Operation>
+  private let routes: [Operation: Route]
+  private let authenticator: Authenticator
+  private let catalogue: CatalogueHolder
+  private let bodyBytesMax: (usual: Int, batch: Int)
+  private let log: (any Error, Request) -> Void
+
+  /// Who answers an operation.
+  enum Route {
+    case open(any OpenHandler)
+    case keyed(any Handler)
+  }
+
+  /// - Parameter log: told of every error that is the server's own fault.
+  init(
+    handlers: [Operation: Route], authenticator: Authenticator, catalogue: CatalogueHolder,
+    bodyBytesMax: (usual: Int, batch: Int), log: @escaping (any Error, Request) -> Void
+  ) {
+    router = Router(Operation.allCases.map { ($0.method, $0.path, $0) })
+    routes = handlers
+    self.authenticator = authenticator
+    self.catalogue = catalogue
+    self.bodyBytesMax = bodyBytesMax
+    self.log = log
+  }
+
+  func answerNow(_ request: Request) -> Response? {
+    do {
+      let (operation, request) = try operation(of: request)
+      switch try route(of: operation) {
+      case .open(let handler): return handler.answer(request)
+      case .keyed(let handler): return try handler.answerNow(request, for: try caller(request, operation))
+      }
+    } catch {
+      return refusal(error, request)
+    }
+  }
+
+  func answer(_ request: Request) async -> Response {
+    do {
+      let (operation, request) = try operation(of: request)
+      switch try route(of: operation) {
+      case .open(let handler): return handler.answer(request)
+      case .keyed(let handler): return try await handler.answer(request, for: try caller(request, operation))
+      }
+    } catch {
+      return refusal(error, request)
+    }
+  }
+
+  func problem(for error: HTTPError) -> Response {
+    ProblemDetails(error).response(instance: nil)
+  }
+
+  func bodyBytesMax(for head: Request) -> Int {
+    head.rawPath.elementsEqual(Self.eventBatchPath) ? bodyBytesMax.batch : bodyBytesMax.usual
+  }
+
+  private static let eventBatchPath = [UInt8](Operation.trackEventBatch.path.utf8)
+
+  /// Why there is no operation: an answer by itself.
+  private struct Refusal: Error {
+    let problem: ProblemDetails
+  }
+
+  private func operation(of request: Request) throws -> (Operation, Request) {
+    switch router.match(request.method, request.rawPath) {
+    case .found(let operation, let parameters):
+      var request = request
+      request.pathParameters = parameters
+      return (operation, request)
+    case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
+    case .notFound: throw Refusal(problem: .notFound())
+    case .malformed(let error): throw error
+    }
+  }
+
+  private func route(of operation: Operation) throws -> Route {
+    guard let route = routes[operation] else {
+      throw StorageError.failed(.postgres, "\(operation) has no handler")
+    }
+    return route
+  }
+
+  private func caller(_ request: Request, _ operation: Operation) throws(APIError) -> Caller {
+    let catalogue = catalogue.current
+    guard let key = authenticator.key(of: request, in: catalogue) else { throw .unauthorized }
+    if operation.access == .server && key.kind != .server {
+      throw .forbidden("Client keys assign units and send events and exposures; this needs a server key.")
+    }
+    return Caller(key: key, catalogue: catalogue)
+  }
+
+  private func refusal(_ error: any Error, _ request: Request) -> Response {
+    let problem = (error as? Refusal)?.problem ?? ProblemDetails(error)
+    if problem.status >= 500 { log(error, request) }
+    return problem.response(instance: String(decoding: request.rawPath, as: UTF8.self))
+  }
+}

@@ -1,0 +1,38 @@
+/// Finds the API key of a request. Loop-owned.
+///
+/// Keys are found by HMAC under the pepper, never compared as text. The HMAC of a header seen before is remembered by a
+/// keyed hash of the header, so that a busy key costs one SipHash a request; whether the key is still in force is asked
+/// of the catalogue every time.
+final class Authenticator {
+  private let pepper: Pepper
+  private var remembered: [Hash128: KeyHash] = [:]
+  private static let rememberedMax = 4096
+
+  init(pepper: Pepper) {
+    self.pepper = pepper
+  }
+
+  /// Nil when there is no key in force; the caller is not told why.
+  func key(of request: Request, in catalogue: Catalogue) -> APIKey? {
+    guard let header = request.header("authorization") else { return nil }
+    let mark = SipHash.hash128(header)
+    if let hash = remembered[mark] { return catalogue.key(hash) }
+    guard let secret = Self.bearer(header) else { return nil }
+    let hash = pepper.hash(secret)
+    // Only keys that exist are worth remembering: guesses must not push them out.
+    guard let key = catalogue.key(hash) else { return nil }
+    if remembered.count >= Self.rememberedMax { remembered.removeAll(keepingCapacity: true) }
+    remembered[mark] = hash
+    return key
+  }
+
+  /// What follows "Bearer " (RFC 6750 §2.1; the scheme's name in any case).
+  private static func bearer(_ header: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    let scheme = "bearer ".utf8
+    guard header.count > scheme.count, zip(header, scheme).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) else {
+      return nil
+    }
+    let secret = header.dropFirst(scheme.count).drop { $0 == 0x20 }
+    return (1...256).contains(secret.count) ? secret : nil
+  }
+}

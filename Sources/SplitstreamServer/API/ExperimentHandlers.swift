@@ -1,0 +1,110 @@
+/// `GET /v1/experiments`
+struct ListExperimentsHandler: Handler {
+  let store: ExperimentStore
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let (query, page) = try Paging.read(request)
+    var problems: [FieldProblem] = []
+    var filter = ExperimentStore.Filter(environmentID: caller.key.environmentID)
+    if let text = query["status"] {
+      filter.status = Experiment.Status(rawValue: text)
+      if filter.status == nil {
+        let names = Experiment.Status.allCases.map(\.rawValue).joined(separator: ", ")
+        problems.append(FieldProblem(pointer: "/query/status", detail: "must be one of \(names)"))
+      }
+    }
+    if let text = query["environment_id"] {
+      guard let id = ULID(text) else {
+        problems.append(FieldProblem(pointer: "/query/environment_id", detail: "must be a ULID"))
+        throw APIError.validation(problems)
+      }
+      // Another environment than the key's own has nothing that the key may see.
+      if !caller.key.sees(environment: id) { return Paging.response([Experiment](), page, id: \.id) }
+      filter.environmentID = id
+    }
+    guard problems.isEmpty else { throw APIError.validation(problems) }
+    let experiments = try await store.experiments(of: caller.key.workspaceID, matching: filter, page: page)
+    return Paging.response(experiments, page, id: \.id)
+  }
+}
+
+/// `POST /v1/experiments`
+struct CreateExperimentHandler: Handler {
+  let store: ExperimentStore
+  let metrics: MetricStore
+  let ids: IDSource
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let body = try BodyReader(request)
+    let definition = try ExperimentInput.read(body, ids: ids)
+    try await ExperimentReferences.check(definition, for: caller, metrics: metrics)
+    let id = ids.make()
+    let audit = AuditEntry(
+      id: ids.make(), actor: caller.actor(environment: definition.environmentID), action: "experiment.created",
+      targetType: "experiment", targetID: id,
+      payload: AuditPayload.of(["key": definition.key, "name": definition.name]))
+    try await store.create(id, definition, audit: audit)
+    return try await ExperimentResponse.read(id, from: store, for: caller, status: 201)
+  }
+}
+
+/// `GET /v1/experiments/{id}`
+struct GetExperimentHandler: Handler {
+  let store: ExperimentStore
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    .experiment(try await store.find(request.pathParameters[0], for: caller))
+  }
+}
+
+/// What an experiment names must exist, and be the caller's to name.
+enum ExperimentReferences {
+  static func check(
+    _ definition: ExperimentDefinition, for caller: Caller, metrics: MetricStore
+  ) async throws {
+    var problems: [FieldProblem] = []
+    let environment = caller.catalogue.environment(definition.environmentID)
+    if environment?.workspaceID != caller.key.workspaceID
+      || !caller.key.sees(environment: definition.environmentID)
+    {
+      problems.append(FieldProblem(pointer: "/environment_id", detail: "there is no such environment"))
+    }
+    let named = (definition.primaryMetricID.map { [$0] } ?? []) + definition.guardrailMetricIDs
+    let found = try await metrics.existing(named, in: caller.key.workspaceID)
+    if let primary = definition.primaryMetricID, !found.contains(primary) {
+      problems.append(FieldProblem(pointer: "/primary_metric_id", detail: "there is no such metric"))
+    }
+    for (index, metric) in definition.guardrailMetricIDs.enumerated() where !found.contains(metric) {
+      problems.append(
+        FieldProblem(pointer: "/guardrail_metric_ids/\(index)", detail: "there is no such metric"))
+    }
+    guard problems.isEmpty else { throw APIError.validation(problems) }
+  }
+}
+
+extension ExperimentStore {
+  /// The experiment with this id in what the caller may see.
+  func find(_ id: String, for caller: Caller) async throws -> Experiment {
+    guard let id = ULID(id),
+      let experiment = try await experiment(id, of: caller.key.workspaceID, environment: caller.key.environmentID)
+    else { throw APIError.notFound("experiment") }
+    return experiment
+  }
+}
+
+enum ExperimentResponse {
+  static func read(
+    _ id: ULID, from store: ExperimentStore, for caller: Caller, status: Int = 200
+  ) async throws -> Response {
+    .experiment(try await store.find(id.text, for: caller), status: status)
+  }
+}
+
+extension Response {
+  /// An experiment with the ETag that names its version.
+  static func experiment(_ experiment: Experiment, status: Int = 200) -> Response {
+    var response = Response.json(experiment, status: status)
+    response.headers.append(("ETag", experiment.entityTag))
+    return response
+  }
+}

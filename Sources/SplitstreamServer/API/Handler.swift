@@ -1,0 +1,58 @@
+/// One operation's work. Built per loop and used by its thread only.
+///
+/// `answerNow` is asked first and answers what needs no waiting; only when it gives nil is a Task started for `answer`.
+protocol Handler {
+  /// Nil: something must be awaited.
+  func answerNow(_ request: Request, for caller: Caller) throws -> Response?
+  func answer(_ request: Request, for caller: Caller) async throws -> Response
+}
+
+extension Handler {
+  func answerNow(_ request: Request, for caller: Caller) throws -> Response? { nil }
+}
+
+/// An operation that anybody may call and that waits for nothing.
+protocol OpenHandler {
+  func answer(_ request: Request) -> Response
+}
+
+/// Who calls, and what the server knows at that moment.
+struct Caller {
+  let key: APIKey
+  let catalogue: Catalogue
+
+  /// The author of what this caller changes, recorded where `environment` may read it.
+  func actor(environment: ULID? = nil) -> Actor {
+    Actor(workspaceID: key.workspaceID, environmentID: environment ?? key.environmentID, keyID: key.id)
+  }
+
+  /// The environment an SDK call is about.
+  ///
+  /// The key's own; else the one that the header `Splitstream-Environment` names; else the only one in which
+  /// `experiment` runs; else the workspace's only one.
+  func environment(_ request: Request, experiment: ExperimentKey? = nil) throws(APIError) -> Environment {
+    if let bound = key.environmentID {
+      guard let environment = catalogue.environment(bound) else { throw .notFound("environment") }
+      return environment
+    }
+    if let slug = request.headerText("splitstream-environment") {
+      guard let environment = catalogue.environment(slug: slug, in: key.workspaceID) else {
+        throw .notFound("environment")
+      }
+      return environment
+    }
+    let environments = catalogue.environments(of: key.workspaceID)
+    if let experiment {
+      let candidates = environments.filter { catalogue.running(experiment, in: $0.id) != nil }
+      if candidates.count == 1 { return candidates[0] }
+      if candidates.isEmpty { throw .notFound("running experiment") }
+    } else if environments.count == 1 {
+      return environments[0]
+    }
+    throw .validation([
+      FieldProblem(
+        pointer: "",
+        detail: "this key is bound to no environment; name one in the header Splitstream-Environment")
+    ])
+  }
+}

@@ -1,0 +1,59 @@
+/// Every operation of the API, named by its operationId: the one map of paths.
+enum Operation: String, CaseIterable, Sendable {
+  case healthz
+  case getCurrentWorkspace
+  case listEnvironments, createEnvironment
+  case listMetrics, createMetric
+  case listExperiments, createExperiment, getExperiment, updateExperiment, archiveExperiment
+  case startExperiment, stopExperiment
+  case computeSnapshot, getResults, getResultsHistory
+  case assign
+  case logExposure, logExposureBatch
+  case trackEvent, trackEventBatch
+  case listApiKeys, createApiKey
+  case listAudit
+
+  var operationID: String { rawValue }
+  var method: HTTPMethod { route.method }
+  var path: String { route.path }
+  var access: Access { route.access }
+
+  /// Who may call an operation.
+  enum Access: Sendable {
+    /// Anybody, without a key.
+    case open
+    /// Any key: what SDKs call, also from a browser.
+    case sdk
+    /// Server keys only.
+    case server
+  }
+
+  private var route: (method: HTTPMethod, path: String, access: Access) {
+    switch self {
+    case .healthz: (.get, "/v1/healthz", .open)
+    case .getCurrentWorkspace: (.get, "/v1/workspaces/current", .server)
+    case .listEnvironments: (.get, "/v1/environments", .server)
+    case .createEnvironment: (.post, "/v1/environments", .server)
+    case .listMetrics: (.get, "/v1/metrics", .server)
+    case .createMetric: (.post, "/v1/metrics", .server)
+    case .listExperiments: (.get, "/v1/experiments", .server)
+    case .createExperiment: (.post, "/v1/experiments", .server)
+    case .getExperiment: (.get, "/v1/experiments/{id}", .server)
+    case .updateExperiment: (.patch, "/v1/experiments/{id}", .server)
+    case .archiveExperiment: (.delete, "/v1/experiments/{id}", .server)
+    case .startExperiment: (.post, "/v1/experiments/{id}/start", .server)
+    case .stopExperiment: (.post, "/v1/experiments/{id}/stop", .server)
+    case .computeSnapshot: (.post, "/v1/experiments/{id}/snapshots", .server)
+    case .getResults: (.get, "/v1/experiments/{id}/results", .server)
+    case .getResultsHistory: (.get, "/v1/experiments/{id}/results/history", .server)
+    case .assign: (.post, "/v1/assign", .sdk)
+    case .logExposure: (.post, "/v1/exposures", .sdk)
+    case .logExposureBatch: (.post, "/v1/exposures/batch", .sdk)
+    case .trackEvent: (.post, "/v1/events", .sdk)
+    case .trackEventBatch: (.post, "/v1/events/batch", .sdk)
+    case .listApiKeys: (.get, "/v1/api-keys", .server)
+    case .createApiKey: (.post, "/v1/api-keys", .server)
+    case .listAudit: (.get, "/v1/audit", .server)
+    }
+  }
+}

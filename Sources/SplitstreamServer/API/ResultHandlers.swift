@@ -1,0 +1,53 @@
+/// `GET /v1/experiments/{id}/results`: the latest snapshot, bytes as they were stored.
+struct GetResultsHandler: Handler {
+  let experiments: ExperimentStore
+  let snapshots: SnapshotReader
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let experiment = try await experiments.find(request.pathParameters[0], for: caller)
+    guard let snapshot = try await snapshots.latest(of: experiment.id) else { throw APIError.notFound("snapshot yet") }
+    return .json(snapshot)
+  }
+}
+
+/// `GET /v1/experiments/{id}/results/history`: newest first.
+struct GetResultsHistoryHandler: Handler {
+  let experiments: ExperimentStore
+  let snapshots: SnapshotReader
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let (_, page) = try Paging.read(request)
+    let experiment = try await experiments.find(request.pathParameters[0], for: caller)
+    let found = try await snapshots.history(of: experiment.id, page: page)
+    let shown = found.prefix(page.limit - 1)
+    var json = JSONWriter(bytesReserved: 64 * 1024)
+    json.object { json in
+      json.member("experiment_id", experiment.id)
+      json.member("snapshots", array: shown) { $0.raw($1.result) }
+      json.member("next_cursor", found.count > shown.count ? shown.last.map { $0.id.text } : nil)
+    }
+    return .json(json.bytes)
+  }
+}
+
+/// `POST /v1/experiments/{id}/snapshots`: a snapshot of all that was accepted before this call, now. It is a peek.
+struct ComputeSnapshotHandler: Handler {
+  /// Drains, computes and stores; answers the snapshot's JSON. App hands it in: the work is a job's, not a loop's.
+  typealias Compute = @Sendable (_ experiment: Experiment, _ peek: AuditEntry) async throws -> [UInt8]
+
+  let experiments: ExperimentStore
+  let ids: IDSource
+  let compute: Compute
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let experiment = try await experiments.find(request.pathParameters[0], for: caller)
+    guard experiment.startedAt != nil else {
+      throw APIError.conflict("The experiment has not been started; there is nothing to analyse.")
+    }
+    let peek = AuditEntry(
+      id: ids.make(), actor: caller.actor(environment: experiment.definition.environmentID),
+      action: "experiment.peeked", targetType: "experiment", targetID: experiment.id,
+      payload: AuditPayload.of(["key": experiment.definition.key]))
+    return .json(try await compute(experiment, peek), status: 201)
+  }
+}

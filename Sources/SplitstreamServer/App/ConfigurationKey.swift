@@ -1,0 +1,167 @@
+/// One key of the configuration. `all` is the table that the loader, the README and `check-config` read.
+struct ConfigurationKey: Sendable {
+  let section: String
+  let name: String
+  let kind: Kind
+  /// One sentence, for the README.
+  let summary: String
+
+  /// What a key holds, its bounds, and where the value goes.
+  enum Kind: Sendable {
+    case integer(ClosedRange<Int>, unit: String, WritableKeyPath<Configuration, Int> & Sendable)
+    case text(WritableKeyPath<Configuration, String> & Sendable)
+    case choice([String], WritableKeyPath<Configuration, String> & Sendable)
+    case url(schemes: [String], WritableKeyPath<Configuration, String> & Sendable)
+    /// A pepper, or the path of a file that holds one; never shown.
+    case pepper, pepperFile
+  }
+
+  static let all: [ConfigurationKey] = [
+    key("server", "host", .text(\.server.host), "Address the server listens on."),
+    key(
+      "server", "port", .integer(0...65_535, unit: "", \.server.port),
+      "Port the server listens on; 0 takes a free one."),
+    key(
+      "server", "loops", .integer(0...1_024, unit: "", \.server.loops),
+      "Event loops, one thread each; 0 is one per core."),
+    key(
+      "server", "shutdown_seconds", .integer(0...600, unit: "s", \.server.shutdownSeconds),
+      "How long a stop waits for requests that are being answered."),
+    key(
+      "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
+      "Open client connections; more wait in the kernel's queue."),
+
+    key(
+      "limits", "request_line_bytes_max",
+      .integer(8_000...1_048_576, unit: "bytes", \.limits.requestLineBytesMax),
+      "Longest request line; a longer one is answered 414."),
+    key(
+      "limits", "head_bytes_max",
+      .integer(8_192...1_048_576, unit: "bytes", \.limits.headBytesMax),
+      "Largest head of a request, trailers and chunk extensions included; a larger one is answered 431."
+    ),
+    key(
+      "limits", "header_count_max", .integer(16...1_000, unit: "", \.limits.headerCountMax),
+      "Most header fields of a request; more are answered 431."),
+    key(
+      "limits", "body_bytes_max",
+      .integer(65_536...1_073_741_824, unit: "bytes", \.limits.bodyBytesMax),
+      "Largest body of a request; a larger one is answered 413."),
+    key(
+      "limits", "batch_body_bytes_max",
+      .integer(65_536...1_073_741_824, unit: "bytes", \.limits.batchBodyBytesMax),
+      "Largest body of a batch of events or exposures."),
+    key(
+      "limits", "head_seconds_max", .integer(1...3_600, unit: "s", \.limits.headSecondsMax),
+      "Time from the first byte of a request to the end of its head; then 408."),
+    key(
+      "limits", "body_seconds_max", .integer(1...3_600, unit: "s", \.limits.bodySecondsMax),
+      "Time for the body, unless it arrives with at least 1 kB/s; then 408."),
+    key(
+      "limits", "idle_seconds_max", .integer(1...3_600, unit: "s", \.limits.idleSecondsMax),
+      "How long a connection without a request stays open."),
+    key(
+      "limits", "write_seconds_max", .integer(1...3_600, unit: "s", \.limits.writeSecondsMax),
+      "How long an answer may wait for a client that does not read."),
+
+    key(
+      "postgres", "url", .url(schemes: ["postgresql://", "postgres://"], \.postgres.url),
+      "PostgreSQL to use; `dev` starts its own and needs none."),
+    key(
+      "postgres", "connections_per_loop",
+      .integer(1...64, unit: "", \.postgres.connectionsPerLoop),
+      "Pipelined connections of each event loop."),
+    key(
+      "postgres", "timeout_seconds", .integer(1...600, unit: "s", \.postgres.timeoutSeconds),
+      "How long a request waits for PostgreSQL; then 503."),
+
+    key(
+      "redis", "url", .url(schemes: ["redis://", "unix://"], \.redis.url),
+      "Redis to use; `dev` starts its own and needs none."),
+    key(
+      "redis", "timeout_seconds", .integer(1...600, unit: "s", \.redis.timeoutSeconds),
+      "How long a request waits for Redis; then 503."),
+
+    key(
+      "security", "pepper", .pepper,
+      "Secret under which API keys are hashed, at least 32 random bytes; `dev` makes its own."),
+    key(
+      "security", "pepper_file", .pepperFile,
+      "File that holds the pepper; instead of `security.pepper`."),
+
+    key(
+      "events", "backlog_max", .integer(1...10_000_000, unit: "", \.events.backlogMax),
+      "Events accepted but not yet in PostgreSQL; at this number new ones are answered 429."),
+    key(
+      "events", "drain_interval_milliseconds",
+      .integer(10...60_000, unit: "ms", \.events.drainIntervalMilliseconds),
+      "How often accepted events are brought to PostgreSQL."),
+    key(
+      "events", "chunk_lease_seconds",
+      .integer(5...3_600, unit: "s", \.events.chunkLeaseSeconds),
+      "After this time another process takes over a chunk of events that was not finished."),
+
+    key(
+      "analysis", "tick_seconds", .integer(1...3_600, unit: "s", \.analysis.tickSeconds),
+      "How often due snapshots are looked for."),
+    key(
+      "analysis", "on_demand_wait_seconds",
+      .integer(1...600, unit: "s", \.analysis.onDemandWaitSeconds),
+      "How long a snapshot on demand waits for events on their way; then 503."),
+
+    key(
+      "assignments", "cache_bytes_max",
+      .integer(1_048_576...1_099_511_627_776, unit: "bytes", \.assignments.cacheBytesMax),
+      "Memory for the cache of assignments, of the whole process."),
+
+    key(
+      "log", "level",
+      .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"], \.log.level),
+      "Least severe level that is logged."),
+  ]
+
+  /// As mistakes and the README name it: `server.port`.
+  var fullName: String { "\(section).\(name)" }
+
+  /// The environment variable that overrides the file: `SPLITSTREAM_SERVER_PORT`.
+  var variable: String { "SPLITSTREAM_\(section)_\(name)".uppercased() }
+
+  private static func key(_ section: String, _ name: String, _ kind: Kind, _ summary: String)
+    -> ConfigurationKey
+  {
+    ConfigurationKey(section: section, name: name, kind: kind, summary: summary)
+  }
+}
+
+extension ConfigurationKey {
+  /// The README's table, one row per key.
+  static func markdownTable() -> String {
+    let rows = all.map { key in
+      "| `\(key.fullName)` | \(key.defaultText) | \(key.boundsText) | \(key.summary) |\n"
+    }
+    return "| Key | Default | Values | Meaning |\n| --- | --- | --- | --- |\n" + rows.joined()
+  }
+
+  private var defaultText: String {
+    let defaults = Configuration()
+    switch kind {
+    case .integer(_, _, let path): return "`\(defaults[keyPath: path])`"
+    case .text(let path), .choice(_, let path), .url(_, let path):
+      let text = defaults[keyPath: path]
+      return text.isEmpty ? "" : "`\"\(text)\"`"
+    case .pepper, .pepperFile: return ""
+    }
+  }
+
+  private var boundsText: String {
+    switch kind {
+    case .integer(let range, let unit, _):
+      "\(range.lowerBound)–\(range.upperBound)" + (unit.isEmpty ? "" : " \(unit)")
+    case .text: "text"
+    case .choice(let choices, _): choices.joined(separator: ", ")
+    case .url(let schemes, _): schemes.map { "`\($0)…`" }.joined(separator: ", ")
+    case .pepper: "secret text"
+    case .pepperFile: "path"
+    }
+  }
+}

@@ -1,0 +1,10 @@
+/// The schema's steps, in their order. The files are `migrations/`, built into the program.
+enum Schema {
+  static let migrations = [
+    migration(1, "first_run", PackageResources._001_first_run_sql)
+  ]
+
+  private static func migration(_ version: Int, _ name: String, _ sql: [UInt8]) -> Migration {
+    Migration(version: version, name: name, sql: String(decoding: sql, as: UTF8.self))
+  }
+}

@@ -1,0 +1,18 @@
+/// Which variant a unit sees, for ever.
+struct Assignment: Equatable, Sendable {
+  enum Reason: String, Sendable {
+    case bucketed, forced
+  }
+
+  let id: ULID
+  let variantID: ULID
+  let reason: Reason
+  /// When its exposure was stored; nil while only `/v1/exposures` may log it.
+  let exposureLoggedAt: Timestamp?
+}
+
+/// Why a unit sees no variant; nothing is stored, so a later call may differ.
+enum Exclusion: String, Sendable {
+  /// The experiment's units are bucketed elsewhere and this one has not been reported yet.
+  case notReported = "not_reported"
+}

@@ -1,0 +1,23 @@
+// The JSON of what both the API and the stores write.
+
+extension ULID: JSONWritable {
+  func write(to writer: inout JSONWriter) { writer.string(text) }
+}
+
+extension Timestamp: JSONWritable {
+  func write(to writer: inout JSONWriter) { writer.string(rfc3339) }
+}
+
+extension DecisionRule: JSONWritable {
+  /// Always the full object, with its defaults.
+  func write(to writer: inout JSONWriter) {
+    writer.object { json in
+      json.member("method", method.rawValue)
+      json.member("posterior_threshold", posteriorThreshold)
+      json.member("minimum_detectable_effect", minimumDetectableEffect)
+      json.member("min_sample_per_variant", minSamplePerVariant)
+      json.member("max_duration_days", maxDurationDays)
+      json.member("snapshot_cadence_minutes", snapshotCadenceMinutes)
+    }
+  }
+}

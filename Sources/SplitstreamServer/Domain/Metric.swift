@@ -1,0 +1,34 @@
+/// What an experiment is judged by: a kind of event, and how a unit's events become its value.
+struct Metric: Equatable, Sendable {
+  enum Kind: String, CaseIterable, Sendable { case binary, count, revenue, duration }
+  enum Aggregation: String, CaseIterable, Sendable { case sum, mean, count }
+
+  let id: ULID
+  let workspaceID: ULID
+  let definition: MetricDefinition
+}
+
+/// The part of a metric that its author writes.
+struct MetricDefinition: Equatable, Sendable {
+  var key: String
+  var name: String
+  var eventKey: String
+  var kind: Metric.Kind
+  var aggregation = Metric.Aggregation.count
+  /// ISO 8601; a unit's second event within the window does not count again.
+  var unitDedupWindow = "P7D"
+  var propertyPath: String?
+
+  /// What this version of the server cannot compute yet, so that it is refused and not silently ignored.
+  func unsupported() -> [FieldProblem] {
+    var problems: [FieldProblem] = []
+    if kind != .binary {
+      problems.append(
+        FieldProblem(pointer: "/kind", detail: "kind \"\(kind.rawValue)\" is not supported yet; use \"binary\""))
+    }
+    if propertyPath != nil {
+      problems.append(FieldProblem(pointer: "/property_path", detail: "property paths are not supported yet"))
+    }
+    return problems
+  }
+}

@@ -1,0 +1,103 @@
+import Glibc
+
+/// Bytes and byte classes of HTTP/1.1. Framing is never decided on `Character` or `String`, which fold and merge what
+/// HTTP keeps apart.
+enum ASCII {
+  static let tab: UInt8 = 0x09
+  static let lineFeed: UInt8 = 0x0a
+  static let carriageReturn: UInt8 = 0x0d
+  static let space: UInt8 = 0x20
+  static let quote: UInt8 = 0x22
+  static let percent: UInt8 = 0x25
+  static let asterisk: UInt8 = 0x2a
+  static let comma: UInt8 = 0x2c
+  static let slash: UInt8 = 0x2f
+  static let zero: UInt8 = 0x30
+  static let colon: UInt8 = 0x3a
+  static let semicolon: UInt8 = 0x3b
+  static let equals: UInt8 = 0x3d
+  static let question: UInt8 = 0x3f
+  static let backslash: UInt8 = 0x5c
+
+  /// RFC 9110 §5.6.2: tchar.
+  static let token = ByteSet(low: 0x03ff_6cfa_0000_0000, high: 0x57ff_ffff_c7ff_fffe)
+  /// RFC 3986 §3.3: pchar and "/", with "%" still to be checked.
+  static let path = ByteSet(low: 0x2fff_fff2_0000_0000, high: 0x47ff_fffe_87ff_ffff)
+  /// RFC 3986 §3.4: the path's bytes and "?".
+  static let query = ByteSet(low: 0xafff_fff2_0000_0000, high: 0x47ff_fffe_87ff_ffff)
+  /// RFC 3986 §3.2.2: reg-name, with "%" still to be checked.
+  static let registeredName = ByteSet(low: 0x2bff_7ff2_0000_0000, high: 0x47ff_fffe_87ff_fffe)
+
+  static func isDigit(_ byte: UInt8) -> Bool { byte &- zero < 10 }
+
+  static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+  /// RFC 9110 §5.5: VCHAR, SP, HTAB and obs-text.
+  static func isFieldContent(_ byte: UInt8) -> Bool {
+    byte >= space ? byte != 0x7f : byte == tab
+  }
+
+  static func hexValue(_ byte: UInt8) -> UInt8? {
+    if isDigit(byte) { return byte &- zero }
+    let letter = (byte | 0x20) &- 0x61
+    return letter < 6 ? letter &+ 10 : nil
+  }
+
+  static func lowercased(_ byte: UInt8) -> UInt8 {
+    byte &- 0x41 < 26 ? byte | 0x20 : byte
+  }
+}
+
+/// A set of ASCII bytes as 128 bits.
+struct ByteSet: Sendable {
+  let low: UInt64
+  let high: UInt64
+
+  func contains(_ byte: UInt8) -> Bool {
+    let word = byte < 64 ? low : high
+    return byte < 128 && word &>> UInt64(byte & 63) & 1 == 1
+  }
+}
+
+extension [UInt8] {
+  /// Whether the bytes of `range` are `text`, given in lower case, but for the case of ASCII letters.
+  func matches(_ text: StaticString, in range: Range<Int>) -> Bool {
+    guard range.count == text.utf8CodeUnitCount else { return false }
+    // Unsafe: the pointer of a literal is valid for ever, and the index stays below its length.
+    let expected = text.utf8Start
+    for offset in 0..<range.count
+    where ASCII.lowercased(self[range.lowerBound + offset]) != expected[offset] {
+      return false
+    }
+    return true
+  }
+
+  /// The first line feed in `range`.
+  func firstLineFeed(in range: Range<Int>) -> Int? {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the buffer")
+    // Unsafe: `memchr` reads the checked range only.
+    return withUnsafeBytes { bytes -> Int? in
+      guard let base = bytes.baseAddress,
+        let found = memchr(base + range.lowerBound, Int32(ASCII.lineFeed), range.count)
+      else { return nil }
+      return UnsafeRawPointer(found) - base
+    }
+  }
+
+  /// Appends a literal, without a String.
+  mutating func append(_ text: StaticString) {
+    // Unsafe: the pointer of a literal is valid for ever.
+    append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  /// Appends a number of at least 0 in decimal, without a String.
+  mutating func append(decimal number: Int) {
+    precondition(number >= 0, "HTTP writes no negative number")
+    var divisor = 1
+    while number / divisor >= 10 { divisor *= 10 }
+    while divisor > 0 {
+      append(ASCII.zero + UInt8(number / divisor % 10))
+      divisor /= 10
+    }
+  }
+}

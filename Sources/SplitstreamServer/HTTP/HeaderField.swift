@@ -1,0 +1,25 @@
+/// Where one field line keeps its name and value, counted from the start of its message.
+struct HeaderField: Sendable {
+  let name: Range<UInt32>
+  let value: Range<UInt32>
+
+  /// Reads `field-name ":" OWS field-value OWS`, RFC 9112 §5.
+  ///
+  /// - Parameters:
+  ///   - line: the line without its CRLF.
+  ///   - start: where the message starts.
+  init(_ bytes: [UInt8], line: Range<Int>, from start: Int) throws(HTTPError) {
+    var index = line.lowerBound
+    while index < line.upperBound, ASCII.token.contains(bytes[index]) { index += 1 }
+    // RFC 9112 §5.1 and §5.2: no space before the colon, and no folded lines, which start with a space.
+    guard index > line.lowerBound, index < line.upperBound, bytes[index] == ASCII.colon else {
+      throw .framing(.badRequest, "A header field is not a name, a colon and a value.")
+    }
+    let value = bytes.trimmingBlanks(index + 1..<line.upperBound)
+    for position in value where !ASCII.isFieldContent(bytes[position]) {
+      throw .framing(.badRequest, "A header field has a control character in its value.")
+    }
+    name = UInt32(line.lowerBound - start)..<UInt32(index - start)
+    self.value = UInt32(value.lowerBound - start)..<UInt32(value.upperBound - start)
+  }
+}

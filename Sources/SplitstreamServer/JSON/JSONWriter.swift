@@ -1,0 +1,161 @@
+/// Writes one JSON text into bytes, commas by itself.
+///
+/// ```swift
+/// var writer = JSONWriter()
+/// writer.object { writer in
+///   writer.member("id", experiment.id)
+///   writer.member("variants", array: experiment.variants) { $0.write($1.key) }
+/// }
+/// ```
+struct JSONWriter {
+  private(set) var bytes: [UInt8] = []
+  /// A value has been written at this level, so that the next one needs a comma before it.
+  private var needsComma = false
+
+  init(bytesReserved: Int = 256) {
+    bytes.reserveCapacity(bytesReserved)
+  }
+
+  // MARK: Containers
+
+  mutating func object<Failure>(
+    _ body: (inout JSONWriter) throws(Failure) -> Void
+  ) throws(Failure) {
+    beginObject()
+    try body(&self)
+    endObject()
+  }
+
+  mutating func array<Failure>(
+    _ body: (inout JSONWriter) throws(Failure) -> Void
+  ) throws(Failure) {
+    beginArray()
+    try body(&self)
+    endArray()
+  }
+
+  mutating func array<Elements: Sequence, Failure>(
+    _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) throws(Failure) -> Void
+  ) throws(Failure) {
+    beginArray()
+    for element in elements { try write(&self, element) }
+    endArray()
+  }
+
+  mutating func beginObject() { begin(UInt8(ascii: "{")) }
+  mutating func endObject() { end(UInt8(ascii: "}")) }
+  mutating func beginArray() { begin(UInt8(ascii: "[")) }
+  mutating func endArray() { end(UInt8(ascii: "]")) }
+
+  // MARK: Members
+
+  /// One member; a nil `value` is written as null.
+  mutating func member(_ name: StaticString, _ value: some JSONWritable) {
+    key(name)
+    value.write(to: &self)
+  }
+
+  mutating func member<Failure>(
+    _ name: StaticString, _ body: (inout JSONWriter) throws(Failure) -> Void
+  ) throws(Failure) {
+    key(name)
+    try body(&self)
+  }
+
+  mutating func member<Elements: Sequence, Failure>(
+    _ name: StaticString, array elements: Elements,
+    _ write: (inout JSONWriter, Elements.Element) throws(Failure) -> Void
+  ) throws(Failure) {
+    key(name)
+    try array(elements, write)
+  }
+
+  /// A member's name from the source, which needs no escapes.
+  mutating func key(_ name: StaticString) {
+    comma()
+    bytes.append(UInt8(ascii: "\""))
+    name.withUTF8Buffer {
+      assert(!$0.contains { JSONEscapes.isNeeded(for: $0) }, "a member's name that needs escapes")
+      bytes.append(contentsOf: $0)
+    }
+    bytes.append(UInt8(ascii: "\""))
+    bytes.append(UInt8(ascii: ":"))
+  }
+
+  mutating func key(_ name: String) {
+    string(name)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
+  }
+
+  // MARK: Values
+
+  mutating func write(_ value: some JSONWritable) {
+    value.write(to: &self)
+  }
+
+  mutating func string(_ value: String) {
+    comma()
+    JSONEscapes.append(value, to: &bytes)
+    needsComma = true
+  }
+
+  mutating func integer(_ value: some FixedWidthInteger) {
+    comma()
+    if value < 0 { bytes.append(UInt8(ascii: "-")) }
+    let start = bytes.count
+    var rest = UInt64(value.magnitude)
+    repeat {
+      bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+      rest /= 10
+    } while rest > 0
+    bytes[start...].reverse()
+    needsComma = true
+  }
+
+  /// The shortest decimal that reads back as the same double. JSON has no infinity and no NaN.
+  mutating func double(_ value: Double) {
+    precondition(value.isFinite, "JSON has no way to write \(value)")
+    comma()
+    // "12.0", "5e-324", "1e+16": already in the grammar of RFC 8259 §6; ".0" and "+" say nothing.
+    let digits = value.description.utf8
+    let isWhole = digits.suffix(2).elementsEqual(".0".utf8)
+    for byte in isWhole ? digits.dropLast(2) : digits[...] where byte != UInt8(ascii: "+") {
+      bytes.append(byte)
+    }
+    needsComma = true
+  }
+
+  mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
+  mutating func null() { literal("null") }
+
+  /// Bytes that are a JSON value already.
+  mutating func raw(_ json: some Collection<UInt8>) {
+    comma()
+    bytes.append(contentsOf: json)
+    needsComma = true
+  }
+
+  // MARK: Details
+
+  private mutating func begin(_ opening: UInt8) {
+    comma()
+    bytes.append(opening)
+  }
+
+  private mutating func end(_ closing: UInt8) {
+    bytes.append(closing)
+    needsComma = true
+  }
+
+  private mutating func literal(_ word: StaticString) {
+    comma()
+    word.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    needsComma = true
+  }
+
+  private mutating func comma() {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = false
+  }
+}

@@ -1,0 +1,120 @@
+import Dispatch
+import Logging
+
+/// Keeps the catalogue of this process up to date: LISTEN for what changes, one row read per change, and all of it again
+/// every so often, in case a notice was lost.
+final class CatalogueRefreshJob: Sendable {
+  private struct State {
+    var session: SessionHolder
+    var listening: PostgresSession?
+    var catalogue = Catalogue()
+    var lastFullRead: UInt64 = 0
+    var failures: FailureLog
+  }
+
+  /// How long a lost notice may stay unnoticed.
+  private static let fullReadSeconds: UInt64 = 30
+  private static let tickMilliseconds = 250
+
+  private let queue: JobQueue<State>
+  private let clock: ServerClock
+  private let publish: @Sendable (Catalogue) -> Void
+
+  /// - Parameter publish: gives every loop the new catalogue; called on the job's queue.
+  init(
+    postgres: PostgresAddress, clock: ServerClock, log: Logger, publish: @escaping @Sendable (Catalogue) -> Void
+  ) {
+    queue = JobQueue(
+      "catalogue",
+      state: State(
+        session: SessionHolder(postgres, applicationName: "splitstream catalogue"), failures: FailureLog(log)))
+    self.clock = clock
+    self.publish = publish
+  }
+
+  /// Reads the catalogue for the first time, on the calling thread, then keeps it up to date.
+  ///
+  /// - Throws: `StorageError` when PostgreSQL is not there yet; the job goes on trying.
+  func start() throws(StorageError) {
+    let result: Result<Void, StorageError> = queue.sync { state in
+      do throws(StorageError) {
+        try refresh(&state)
+        return .success(())
+      } catch {
+        return .failure(error)
+      }
+    }
+    queue.every(milliseconds: Self.tickMilliseconds) { [self] state in tick(&state) }
+    try result.get()
+  }
+
+  func stop() {
+    queue.stop()
+    queue.sync { $0.session.close() }
+  }
+
+  /// Applies a change that this process has committed; returns when every loop has it.
+  func apply(_ change: CatalogueChange) async {
+    // A failure here is made good by the notice, or by the next full read.
+    try? await queue.perform { [self] state in
+      let reader = CatalogueReader(session: try state.session.open())
+      try reader.apply(change, to: &state.catalogue)
+      publish(state.catalogue)
+    }
+  }
+
+  /// The shards that events may wait in.
+  func shards() -> Set<Int> { queue.sync { $0.catalogue.shards } }
+
+  func environment(_ id: ULID) -> Environment? { queue.sync { $0.catalogue.environment(id) } }
+
+  private func tick(_ state: inout State) {
+    do throws(StorageError) {
+      if try state.session.open() !== state.listening || isStale(state) {
+        try refresh(&state)
+      } else {
+        try takeNotices(&state)
+      }
+      state.failures.succeeded("refreshing the catalogue")
+    } catch {
+      state.session.close()
+      state.failures.failed("refreshing the catalogue", error)
+    }
+  }
+
+  private func isStale(_ state: State) -> Bool {
+    DispatchTime.now().uptimeNanoseconds - state.lastFullRead > Self.fullReadSeconds * 1_000_000_000
+  }
+
+  /// Reads everything; LISTEN comes first, so that nothing changes unheard in between.
+  private func refresh(_ state: inout State) throws(StorageError) {
+    let session = try state.session.open()
+    do {
+      if session !== state.listening { try session.listen(CatalogueReader.channel) }
+    } catch {
+      throw StorageError(error)
+    }
+    state.listening = session
+    let reader = CatalogueReader(session: session)
+    let asked = ServerClock.processTime()
+    clock.adjust(to: try reader.time(), askedAt: asked, answeredAt: ServerClock.processTime())
+    state.catalogue = try reader.all()
+    state.lastFullRead = DispatchTime.now().uptimeNanoseconds
+    publish(state.catalogue)
+  }
+
+  private func takeNotices(_ state: inout State) throws(StorageError) {
+    let session = try state.session.open()
+    let notices: [PostgresNotification]
+    do {
+      notices = try session.takeNotifications()
+    } catch {
+      throw StorageError(error)
+    }
+    let changes = Set(notices.compactMap { CatalogueReader.change($0.payload) })
+    if changes.isEmpty { return }
+    let reader = CatalogueReader(session: session)
+    for change in changes { try reader.apply(change, to: &state.catalogue) }
+    publish(state.catalogue)
+  }
+}

@@ -1,0 +1,76 @@
+import Logging
+
+/// A job's own blocking connection to PostgreSQL, opened when it is needed and again after it broke.
+struct SessionHolder {
+  private let address: PostgresAddress
+  private let applicationName: String
+  private var session: PostgresSession?
+
+  init(_ address: PostgresAddress, applicationName: String) {
+    self.address = address
+    self.applicationName = applicationName
+  }
+
+  /// The open session.
+  mutating func open() throws(StorageError) -> PostgresSession {
+    if let session, session.isOpen { return session }
+    do {
+      let opened = try PostgresSession(to: address, applicationName: applicationName)
+      session = opened
+      return opened
+    } catch {
+      throw StorageError(error)
+    }
+  }
+
+  mutating func close() {
+    session?.close()
+    session = nil
+  }
+}
+
+/// A job's own blocking connection to Redis.
+struct RedisHolder {
+  private let address: RedisAddress
+  private var session: RedisSession?
+
+  init(_ address: RedisAddress) {
+    self.address = address
+  }
+
+  mutating func open() throws(StorageError) -> RedisSession {
+    if let session, session.isOpen { return session }
+    do {
+      let opened = try RedisSession(to: address)
+      session = opened
+      return opened
+    } catch {
+      throw StorageError(error)
+    }
+  }
+
+  mutating func close() {
+    session?.close()
+    session = nil
+  }
+}
+
+/// Tells the log of a job's failures: once when they begin and once when they end, not at every tick.
+struct FailureLog {
+  private let log: Logger
+  private var isFailing = false
+
+  init(_ log: Logger) {
+    self.log = log
+  }
+
+  mutating func failed(_ work: String, _ error: any Error) {
+    if !isFailing { log.error("\(work) failed", metadata: ["error": "\(error)"]) }
+    isFailing = true
+  }
+
+  mutating func succeeded(_ work: String) {
+    if isFailing { log.notice("\(work) works again") }
+    isFailing = false
+  }
+}

@@ -1,0 +1,105 @@
+import Dispatch
+import Logging
+
+/// Brings accepted events from Redis to PostgreSQL, every second and at once again while there is more.
+///
+/// Any number of processes may do so at once: a chunk is taken by one of them, committed once, and adopted by another
+/// when its lease ends.
+final class EventDrainJob: Sendable {
+  private struct State {
+    var postgres: SessionHolder
+    var redis: RedisHolder
+    var ids: ULIDGenerator
+    var failures: FailureLog
+  }
+
+  private let queue: JobQueue<State>
+  private let shards: @Sendable () -> Set<Int>
+  private let clock: ServerClock
+  private let leaseSeconds: Int
+  private let log: Logger
+
+  /// - Parameter shards: those that events may wait in, asked at each round.
+  init(
+    postgres: PostgresAddress, redis: RedisAddress, clock: ServerClock, leaseSeconds: Int, log: Logger,
+    shards: @escaping @Sendable () -> Set<Int>
+  ) {
+    queue = JobQueue(
+      "event drain",
+      state: State(
+        postgres: SessionHolder(postgres, applicationName: "splitstream drain"), redis: RedisHolder(redis),
+        ids: ULIDGenerator(refill: { IDSource.randomWords() }), failures: FailureLog(log)))
+    self.shards = shards
+    self.clock = clock
+    self.leaseSeconds = leaseSeconds
+    self.log = log
+  }
+
+  func start(everyMilliseconds: Int) {
+    queue.every(milliseconds: everyMilliseconds) { [self] state in
+      do throws(StorageError) {
+        try EventPartitions(session: try state.postgres.open()).make()
+        for shard in shards().sorted() { try drain(shard, &state) }
+        state.failures.succeeded("draining events")
+      } catch {
+        // Both connections are in doubt; what was taken keeps its lease and is repeated.
+        state.postgres.close()
+        state.redis.close()
+        state.failures.failed("draining events", error)
+      }
+    }
+  }
+
+  func stop() {
+    queue.stop()
+    queue.sync { state in
+      state.postgres.close()
+      state.redis.close()
+    }
+  }
+
+  /// Returns when every event of `shard` that was accepted before this call is in PostgreSQL, also those that another
+  /// process has taken.
+  ///
+  /// - Throws: `StorageError.outcomeUnknown` when that takes longer than `seconds`; nothing is lost.
+  func settle(shard: Int, withinSeconds seconds: Double) async throws {
+    let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(seconds * 1e9)
+    var awaited = try await queue.perform { [self] state in
+      let chunks = EventChunks(redis: try state.redis.open())
+      let before = try chunks.outstanding(shard: shard)
+      try drain(shard, &state)
+      return before.intersection(try chunks.outstanding(shard: shard))
+    }
+    while !awaited.isEmpty {
+      guard DispatchTime.now().uptimeNanoseconds < deadline else {
+        throw StorageError.outcomeUnknown(.redis, "\(awaited.count) chunks are still under way")
+      }
+      try await Task.sleep(for: .milliseconds(20))
+      awaited = try await queue.perform { [self, awaited] state in
+        let chunks = EventChunks(redis: try state.redis.open())
+        try drain(shard, &state)
+        return awaited.intersection(try chunks.outstanding(shard: shard))
+      }
+    }
+  }
+
+  /// Takes chunk after chunk until there is none.
+  private func drain(_ shard: Int, _ state: inout State) throws(StorageError) {
+    let chunks = EventChunks(redis: try state.redis.open())
+    let store = EventStore(session: try state.postgres.open())
+    while let chunk = try chunks.take(
+      shard: shard, newID: state.ids.make(at: clock.now), leaseSeconds: leaseSeconds)
+    {
+      let outcome = try store.store(chunk) { start, count throws(StorageError) in
+        if start > 0 { try chunks.renew(chunk, shard: shard, leaseSeconds: leaseSeconds) }
+        return try chunks.entries(of: chunk, shard: shard, from: start, count: count)
+      }
+      try chunks.remove(chunk, shard: shard)
+      if outcome.setAside > 0 {
+        log.error(
+          "PostgreSQL refused events; they are in rejected_events",
+          metadata: ["chunk": "\(chunk)", "count": .stringConvertible(outcome.setAside)])
+      }
+    }
+  }
+}

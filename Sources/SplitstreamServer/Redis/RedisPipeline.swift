@@ -1,0 +1,141 @@
+/// Redis for the code of one loop: one connection, many commands in flight, none of which blocks the loop.
+///
+/// Commands of one turn leave together. A connection that ends, or does not answer in time, is replaced; the callers in
+/// flight are told that their outcome is unknown. Loop-owned.
+final class RedisPipeline {
+  /// Commands above these are refused, not kept: they bound the memory of a stalled server.
+  static let callsInFlightMax = 10_000
+  static let bytesInFlightMax = 64 << 20
+  static let reconnectSecondsMin = 0.05
+  static let reconnectSecondsMax = 2.0
+
+  /// Called on the loop after every change: for the log and the readiness of the process.
+  var onEvent: ((Event) -> Void)?
+
+  private let loop: EventLoop
+  private let address: RedisAddress
+  private let scripts: [RedisScript]
+  private let timeoutSeconds: Double
+  private var connection: RedisConnection?
+  private var reconnection: DeadlineToken?
+  private var reconnectSeconds = RedisPipeline.reconnectSecondsMin
+  private var isClosed = false
+  /// Commands given while the very first connection is under way; nil once that has been decided.
+  private var early: [Call]? = []
+
+  /// Begins to connect at once. `scripts` are all that `evaluate` will be asked for; `timeoutSeconds` bounds every wait.
+  init(
+    to address: RedisAddress, scripts: [RedisScript], timeoutSeconds: Double, on loop: EventLoop
+  ) {
+    self.loop = loop
+    self.address = address
+    self.scripts = scripts
+    self.timeoutSeconds = timeoutSeconds
+    loop.atEndOfTurn { [weak self] in self?.connection?.flush() }
+    connect()
+  }
+
+  var isConnected: Bool { connection?.isOpen ?? false }
+  var inFlightCount: Int { (early?.count ?? 0) + (connection?.inFlightCount ?? 0) }
+
+  // MARK: Commands
+
+  /// Sends one command: its name and its arguments, any bytes.
+  func command(_ arguments: [[UInt8]]) async throws(RedisError) -> RedisReply {
+    let arguments = RedisArguments(arguments)
+    let result = await withUnsafeContinuation {
+      (continuation: UnsafeContinuation<Result<RedisReply, RedisError>, Never>) in
+      submit(Call(arguments: arguments, finish: { continuation.resume(returning: $0) }))
+    }
+    return try result.get().get()
+  }
+
+  /// Runs a script, which is loaded again when the server has forgotten it.
+  func evaluate(
+    _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]]
+  ) async throws(RedisError) -> RedisReply {
+    do throws(RedisError) {
+      guard let digest = connection?.digests[script.name] else {
+        return try await load(script, keys, arguments)
+      }
+      return try await command(RedisCommand.evaluating(digest, keys, arguments))
+    } catch {
+      guard error.isNoScript else { throw error }
+      return try await load(script, keys, arguments)
+    }
+  }
+
+  /// Ends the connection for good; commands in flight get `lost`, later ones `unavailable`.
+  func close() {
+    isClosed = true
+    if let reconnection { loop.cancel(reconnection) }
+    reconnection = nil
+    connection?.end(.lost("closed"))
+  }
+
+  /// What happened to the connection.
+  enum Event: Equatable {
+    case connected
+    /// The connection, or the attempt, ended for this reason; the next attempt follows after so many seconds.
+    case disconnected(RedisError, retrySeconds: Double)
+  }
+
+  private func load(
+    _ script: RedisScript, _ keys: [[UInt8]], _ arguments: [[UInt8]]
+  ) async throws(RedisError) -> RedisReply {
+    guard case .bytes(let digest) = try await command(RedisCommand.loading(script)) else {
+      throw .server("SCRIPT LOAD gave no digest")
+    }
+    return try await command(RedisCommand.evaluating(digest, keys, arguments))
+  }
+
+  // MARK: Sending and connecting
+
+  private struct Call {
+    let arguments: RedisArguments
+    let finish: (Result<RedisReply, RedisError>) -> Void
+  }
+
+  private func submit(_ call: Call) {
+    loop.preconditionOnLoop()
+    guard inFlightCount < Self.callsInFlightMax,
+      connection?.bytesInFlight ?? 0 < Self.bytesInFlightMax
+    else { return call.finish(.failure(.unavailable("too much waits for answers"))) }
+    if let connection, connection.isOpen {
+      connection.send(call.arguments, finish: call.finish)
+    } else if early != nil, !isClosed {
+      early?.append(call)
+    } else {
+      call.finish(.failure(.unavailable("not connected")))
+    }
+  }
+
+  private func connect() {
+    reconnection = nil
+    connection = RedisConnection(
+      to: address, scripts: scripts, timeoutSeconds: timeoutSeconds, on: loop,
+      onOpen: { [weak self] in self?.connected() },
+      onEnd: { [weak self] in self?.disconnected($0) })
+  }
+
+  private func connected() {
+    reconnectSeconds = Self.reconnectSecondsMin
+    for call in takeEarly() { connection?.send(call.arguments, finish: call.finish) }
+    onEvent?(.connected)
+  }
+
+  private func disconnected(_ reason: RedisError) {
+    connection = nil
+    for call in takeEarly() { call.finish(.failure(.unavailable("not connected"))) }
+    if isClosed { return }
+    let seconds = reconnectSeconds
+    reconnectSeconds = min(seconds * 2, Self.reconnectSecondsMax)
+    reconnection = loop.schedule(afterSeconds: seconds) { [weak self] in self?.connect() }
+    onEvent?(.disconnected(reason, retrySeconds: seconds))
+  }
+
+  private func takeEarly() -> [Call] {
+    defer { early = nil }
+    return early ?? []
+  }
+}

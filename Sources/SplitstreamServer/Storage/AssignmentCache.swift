@@ -1,0 +1,121 @@
+import Glibc
+import Synchronization
+
+/// The assignments that this process has seen lately: the one structure that the loops share.
+///
+/// A fixed number of bytes, most of them untouched until they are needed. An entry is 64 bytes without any String: a keyed
+/// 128-bit hash stands for (experiment, unit), so that nobody can choose units that collide. Sets of eight entries are
+/// searched in a row; a full set forgets its entries in turn, so that eviction costs no more than a look-up.
+final class AssignmentCache: Sendable {
+  private let stripes: [Stripe]
+
+  /// - Parameter bytesMax: of all entries together; rounded down to whole sets, at least one set a stripe.
+  init(bytesMax: Int) {
+    let stripeCount = 64
+    let bytesPerSet = MemoryLayout<Entry>.stride * Table.entriesPerSet
+    let sets = max(1, bytesMax / bytesPerSet / stripeCount)
+    stripes = (0..<stripeCount).map { _ in Stripe(sets: sets) }
+  }
+
+  func find(_ unit: UnitID, in experiment: ULID) -> Assignment? {
+    let key = Self.key(unit, experiment)
+    return stripe(key).table.withLock { $0.find(key) }
+  }
+
+  func insert(_ assignment: Assignment, of unit: UnitID, in experiment: ULID) {
+    let key = Self.key(unit, experiment)
+    stripe(key).table.withLock { $0.insert(assignment, for: key) }
+  }
+
+  func remove(_ unit: UnitID, in experiment: ULID) {
+    let key = Self.key(unit, experiment)
+    stripe(key).table.withLock { $0.remove(key) }
+  }
+
+  private func stripe(_ key: Hash128) -> Stripe { stripes[Int(key.high >> 58)] }
+
+  private static func key(_ unit: UnitID, _ experiment: ULID) -> Hash128 {
+    SipHash.hash128(experiment.bytes + unit.bytes)
+  }
+
+  private final class Stripe: Sendable {
+    let table: Mutex<Table>
+    init(sets: Int) { table = Mutex(Table(sets: sets)) }
+  }
+
+  fileprivate struct Entry {
+    var key: Hash128
+    var assignment: (high: UInt64, low: UInt64)
+    var variant: (high: UInt64, low: UInt64)
+    /// Microseconds; `unexposed` when none was logged.
+    var exposedAt: Int64
+    /// 0: empty. 1: bucketed. 2: forced.
+    var state: UInt8
+
+    static let unexposed = Int64.min
+  }
+
+  /// Owns the memory of one stripe. Unsafe because a Swift array would touch every page at once, where `calloc` leaves
+  /// them unbacked until an entry is stored.
+  private struct Table: ~Copyable {
+    static let entriesPerSet = 8
+
+    private let entries: UnsafeMutablePointer<Entry>
+    private let sets: Int
+    private var nextVictim = 0
+
+    init(sets: Int) {
+      self.sets = sets
+      let memory = calloc(sets * Self.entriesPerSet, MemoryLayout<Entry>.stride)
+      guard let memory else { preconditionFailure("no memory for the assignment cache") }
+      // Zero bytes are an empty entry.
+      entries = memory.bindMemory(to: Entry.self, capacity: sets * Self.entriesPerSet)
+    }
+
+    deinit { free(entries) }
+
+    func find(_ key: Hash128) -> Assignment? {
+      let set = set(of: key)
+      for index in 0..<Self.entriesPerSet where set[index].state != 0 && set[index].key == key {
+        let entry = set[index]
+        return Assignment(
+          id: ULID(high: entry.assignment.high, low: entry.assignment.low),
+          variantID: ULID(high: entry.variant.high, low: entry.variant.low),
+          reason: entry.state == 1 ? .bucketed : .forced,
+          exposureLoggedAt: entry.exposedAt == Entry.unexposed
+            ? nil : Timestamp(microseconds: Int(entry.exposedAt)))
+      }
+      return nil
+    }
+
+    mutating func insert(_ assignment: Assignment, for key: Hash128) {
+      let set = set(of: key)
+      var place: Int?
+      for index in 0..<Self.entriesPerSet {
+        if set[index].state != 0 && set[index].key == key {
+          place = index
+          break
+        }
+        if set[index].state == 0 && place == nil { place = index }
+      }
+      if place == nil {
+        place = nextVictim
+        nextVictim = (nextVictim + 1) % Self.entriesPerSet
+      }
+      set[place ?? 0] = Entry(
+        key: key, assignment: (assignment.id.high, assignment.id.low),
+        variant: (assignment.variantID.high, assignment.variantID.low),
+        exposedAt: assignment.exposureLoggedAt.map { Int64($0.microseconds) } ?? Entry.unexposed,
+        state: assignment.reason == .bucketed ? 1 : 2)
+    }
+
+    func remove(_ key: Hash128) {
+      let set = set(of: key)
+      for index in 0..<Self.entriesPerSet where set[index].key == key { set[index].state = 0 }
+    }
+
+    private func set(of key: Hash128) -> UnsafeMutablePointer<Entry> {
+      entries + Int(key.low % UInt64(sets)) * Self.entriesPerSet
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/// What a server process knows by heart: environments, keys that are in force, running experiments.
+///
+/// An immutable value. A change makes a new one that shares all but the part that changed; each loop holds a reference
+/// of its own, so that reading takes no lock.
+struct Catalogue: Sendable {
+  private(set) var environments: [ULID: Environment] = [:]
+  private var environmentsBySlug: [SlugInWorkspace: ULID] = [:]
+  private var keys: [KeyHash: APIKey] = [:]
+  private var keyHashes: [ULID: KeyHash] = [:]
+  private var running: [ULID: [ExperimentKey: RunningExperiment]] = [:]
+  private var runningKeys: [ULID: (environment: ULID, key: ExperimentKey)] = [:]
+
+  // MARK: Reading
+
+  /// The key in force with this hash; nil when it is unknown or revoked.
+  func key(_ hash: KeyHash) -> APIKey? { keys[hash] }
+
+  func environment(_ id: ULID) -> Environment? { environments[id] }
+
+  func environment(slug: String, in workspace: ULID) -> Environment? {
+    environmentsBySlug[SlugInWorkspace(workspace: workspace, slug: slug)].flatMap { environments[$0] }
+  }
+
+  /// The shards that events may wait in.
+  var shards: Set<Int> { Set(environments.values.map(\.shard)) }
+
+  func environments(of workspace: ULID) -> [Environment] {
+    environments.values.filter { $0.workspaceID == workspace }
+  }
+
+  func running(_ key: ExperimentKey, in environment: ULID) -> RunningExperiment? {
+    running[environment]?[key]
+  }
+
+  // MARK: Changing
+
+  mutating func put(_ environment: Environment) {
+    if let old = environments[environment.id] {
+      environmentsBySlug[SlugInWorkspace(workspace: old.workspaceID, slug: old.slug)] = nil
+    }
+    environments[environment.id] = environment
+    environmentsBySlug[SlugInWorkspace(workspace: environment.workspaceID, slug: environment.slug)] = environment.id
+  }
+
+  mutating func put(_ key: APIKey, hash: KeyHash) {
+    keys[hash] = key
+    keyHashes[key.id] = hash
+  }
+
+  mutating func removeKey(_ id: ULID) {
+    if let hash = keyHashes.removeValue(forKey: id) { keys[hash] = nil }
+  }
+
+  /// Takes the experiment in when it runs, and out when it does not.
+  mutating func put(_ experiment: Experiment) {
+    removeExperiment(experiment.id)
+    guard let entry = RunningExperiment(experiment) else { return }
+    running[entry.environmentID, default: [:]][entry.key] = entry
+    runningKeys[experiment.id] = (entry.environmentID, entry.key)
+  }
+
+  mutating func removeExperiment(_ id: ULID) {
+    if let place = runningKeys.removeValue(forKey: id) { running[place.environment]?[place.key] = nil }
+  }
+
+  private struct SlugInWorkspace: Hashable {
+    let workspace: ULID
+    let slug: String
+  }
+}
+
+/// An experiment's key as the hot path compares it: bytes, not a String.
+struct ExperimentKey: Hashable, Sendable {
+  let bytes: [UInt8]
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  init(_ text: String) { bytes = [UInt8](text.utf8) }
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// What assigning and exposing need of an experiment that runs.
+final class RunningExperiment: Sendable {
+  let id: ULID
+  let environmentID: ULID
+  let key: ExperimentKey
+  let assignmentMode: ExperimentDefinition.AssignmentMode
+  let variants: [Variant]
+  let epoch: Int
+  let allocation: Allocation
+
+  /// Nil unless `experiment` runs.
+  init?(_ experiment: Experiment) {
+    guard experiment.status == .running, let epoch = experiment.weightEpoch else { return nil }
+    id = experiment.id
+    environmentID = experiment.definition.environmentID
+    key = ExperimentKey(experiment.definition.key)
+    assignmentMode = experiment.definition.assignmentMode
+    variants = experiment.definition.variants
+    self.epoch = epoch.number
+    allocation = epoch.allocation
+  }
+
+  func variant(_ id: ULID) -> Variant? { variants.first { $0.id == id } }
+  func variant(named key: String) -> Variant? { variants.first { $0.key == key } }
+}
+
+/// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the loop.
+final class CatalogueHolder {
+  var current: Catalogue
+  init(_ catalogue: Catalogue) { current = catalogue }
+}
+
+/// One thing in the catalogue that has changed; what PostgreSQL's notices say, too.
+enum CatalogueChange: Hashable, Sendable {
+  case environment(ULID)
+  case key(ULID)
+  case experiment(ULID)
+}

@@ -1,0 +1,23 @@
+/// The Redis keys of one shard's events. The part in braces is the hash tag: all of them live on one node of a cluster,
+/// so that one script may touch them together.
+struct EventKeys: Sendable {
+  private let tag: String
+
+  init(shard: Int) { tag = "splitstream:{\(shard)}:" }
+
+  /// List: accepted events that no chunk has taken yet.
+  var buffer: [UInt8] { [UInt8]((tag + "events").utf8) }
+  /// Number: accepted events that PostgreSQL has not committed yet, taken or not.
+  var backlog: [UInt8] { [UInt8]((tag + "backlog").utf8) }
+  /// Sorted set: chunks under way by the millisecond at which their lease ends.
+  var chunks: [UInt8] { [UInt8]((tag + "chunks").utf8) }
+
+  /// List: the events of one chunk.
+  func chunk(_ id: ULID) -> [UInt8] { [UInt8]((tag + "chunk:" + id.text).utf8) }
+
+  /// Exists for 30 days after an event with this client_event_id was accepted. A hash stands for the id: 16 bytes.
+  func seen(_ clientEventID: String, environment: ULID) -> [UInt8] {
+    let hash = BLAKE2b.hash128(environment.bytes + clientEventID.utf8)
+    return [UInt8]((tag + "seen:").utf8) + hash.bytes
+  }
+}

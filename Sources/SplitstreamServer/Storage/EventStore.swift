@@ -1,0 +1,108 @@
+/// Brings chunks of accepted events into PostgreSQL. One thread's at a time.
+struct EventStore {
+  let session: PostgresSession
+
+  /// How much of a chunk is copied at once: a refused event costs at most this much work to find.
+  private static let pageLength = 1000
+
+  /// What became of a chunk.
+  struct Outcome: Equatable {
+    /// Events that are in the table now because of this call.
+    var stored = 0
+    /// Events that PostgreSQL would not take; they are in `rejected_events` with the reason.
+    var setAside = 0
+    /// The chunk had been committed before; only its removal is left to do.
+    var wasStored = false
+  }
+
+  /// Stores all entries of a chunk in one transaction together with the chunk's id, so that it commits once.
+  ///
+  /// - Parameter page: the entries from a position on, at most so many; empty at the end.
+  func store(
+    _ chunk: ULID, page: (_ start: Int, _ count: Int) throws(StorageError) -> [[UInt8]]
+  ) throws(StorageError) -> Outcome {
+    var outcome = Outcome()
+    var failure: StorageError?
+    do {
+      try session.transaction { () throws(PostgresError) in
+        guard try session.execute(Self.begin, [.id(chunk)]) == 1 else {
+          outcome.wasStored = true
+          return
+        }
+        var start = 0
+        while true {
+          let entries: [[UInt8]]
+          do throws(StorageError) {
+            entries = try page(start, Self.pageLength)
+          } catch {
+            failure = error
+            throw PostgresError.unavailable("the chunk could not be read")
+          }
+          if entries.isEmpty { break }
+          try copy(entries[...], of: chunk, into: &outcome)
+          start += entries.count
+        }
+        _ = try session.execute(Self.count, [.id(chunk), .int(outcome.stored)])
+      }
+    } catch {
+      throw failure ?? StorageError(error)
+    }
+    return outcome
+  }
+
+  /// Copies the entries; when PostgreSQL refuses one, finds it by halves, sets it aside and stores the others.
+  private func copy(
+    _ entries: ArraySlice<[UInt8]>, of chunk: ULID, into outcome: inout Outcome
+  ) throws(PostgresError) {
+    do {
+      outcome.stored += try session.savepoint { () throws(PostgresError) in
+        try copyTogether(entries)
+      }
+    } catch {
+      guard Self.isAboutData(error) else { throw error }
+      if entries.count == 1, let entry = entries.first {
+        _ = try session.execute(Self.setAside, [.id(chunk), .bytes(entry), .text("\(error)")])
+        outcome.setAside += 1
+        return
+      }
+      let middle = entries.startIndex + entries.count / 2
+      try copy(entries[..<middle], of: chunk, into: &outcome)
+      try copy(entries[middle...], of: chunk, into: &outcome)
+    }
+  }
+
+  private func copyTogether(_ entries: ArraySlice<[UInt8]>) throws(PostgresError) -> Int {
+    var bytes = EventCoding.copyHeader
+    for entry in entries {
+      guard let row = EventCoding.row(of: entry) else {
+        throw PostgresError.server(
+          PostgresServerError(sqlState: "22000", message: "the entry is of an unknown version"))
+      }
+      bytes.append(contentsOf: row)
+    }
+    bytes.append(contentsOf: EventCoding.copyTrailer)
+    var isSent = false
+    return try session.copyIn(Self.copySQL) {
+      defer { isSent = true }
+      return isSent ? nil : bytes
+    }
+  }
+
+  /// Data exceptions (22), broken constraints (23), a malformed binary row (08P01): about this row, not the server.
+  private static func isAboutData(_ error: PostgresError) -> Bool {
+    guard let state = error.sqlState else { return false }
+    return state.hasPrefix("22") || state.hasPrefix("23") || state == "08P01"
+  }
+
+  static let copySQL = "COPY events (\(EventCoding.columns)) FROM STDIN (FORMAT binary)"
+
+  static let begin = Statement(
+    name: "chunk_begin",
+    sql: "INSERT INTO drained_chunks (chunk_id, event_count) VALUES ($1, 0) ON CONFLICT DO NOTHING")
+
+  static let count = Statement(
+    name: "chunk_count", sql: "UPDATE drained_chunks SET event_count = $2::bigint WHERE chunk_id = $1")
+
+  static let setAside = Statement(
+    name: "event_set_aside", sql: "INSERT INTO rejected_events (chunk_id, entry, reason) VALUES ($1, $2, $3)")
+}

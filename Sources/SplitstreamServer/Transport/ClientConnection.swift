@@ -1,0 +1,260 @@
+import Glibc
+
+/// One client's connection: reads requests, has them answered in order, writes the answers.
+///
+/// One request at a time is being answered; nothing is read meanwhile, so a client can pile up no more than one buffer.
+final class ClientConnection: Watcher {
+  /// The connection's place in its server's list.
+  var slot: Int
+
+  private let fd: Int32
+  private let server: HTTPServer
+  private let loop: EventLoop
+  private let application: any Application
+  private var input = InputBuffer()
+  private var output = OutputBuffer()
+  private var parser: RequestParser
+  private var stage = Stage.open
+  private var isAnswering = false
+  private var isPumping = false
+  /// The loop does not tell of arriving bytes at present.
+  private var isReadingPaused = false
+  /// The client has shut down its sending side.
+  private var inputEnded = false
+  /// The request being answered, as far as the writer must know it.
+  private var answersHead = false
+  private var persistence = ResponseWriter.Persistence.keepAlive
+  private var reading: Pace<RequestParser.Stage>
+  private var writing: Pace<Bool>
+
+  private enum Stage {
+    case open
+    /// The last answer is written; the connection ends once it is sent.
+    case ending
+    /// Our side is shut down. What the client still sends is thrown away: closing now would reset the connection, and a
+    /// reset destroys answers that the client has not read.
+    case lingering
+    case closed
+  }
+
+  init(fd: Int32, server: HTTPServer, slot: Int) {
+    self.fd = fd
+    self.server = server
+    self.slot = slot
+    loop = server.loop
+    application = server.application
+    parser = RequestParser(limits: server.limits.request)
+    reading = Pace(.idle, since: server.loop.now)
+    writing = Pace(false, since: server.loop.now)
+  }
+
+  func ready(_ readiness: Readiness) {
+    if stage == .lingering { return discard() }
+    if readiness.contains(.write) { pump() }
+    guard !readiness.isDisjoint(with: [.read, .hangUp, .error]), stage != .closed else { return }
+    if wantsInput {
+      receive()
+    } else if !readiness.isDisjoint(with: [.hangUp, .error]) {
+      close()
+    } else if stage != .lingering {
+      // Only a client that sends before it is answered costs this call.
+      isReadingPaused = true
+      updateInterest()
+    }
+  }
+
+  /// The server stops: the request being received or answered is the last one.
+  func stop() {
+    guard wantsInput, parser.stage == .idle, output.isEmpty else { return }
+    // A request may have arrived that the loop has not told of yet.
+    receive()
+    if stage == .open, !isAnswering, parser.stage == .idle { close() }
+  }
+
+  /// Closes at once, whatever is unsent.
+  func close() {
+    guard stage != .closed else { return }
+    stage = .closed
+    loop.unwatch(fd)
+    Glibc.close(fd)
+    server.remove(self)
+  }
+
+  // MARK: Reading and answering
+
+  private var wantsInput: Bool {
+    stage == .open && !isAnswering && !inputEnded
+      && output.pendingCount < server.limits.outputBytesMax
+  }
+
+  private func receive() {
+    switch input.receive(from: fd) {
+    case .bytes(let count):
+      reading.bytes += count
+      pump()
+    case .end:
+      inputEnded = true
+      pump()
+    case .blocked: break
+    case .failed: close()
+    }
+  }
+
+  /// Answers what has arrived and sends the answers together, until one side has to wait.
+  private func pump() {
+    guard !isPumping else { return }
+    isPumping = true
+    while true {
+      let waitsForRoom = answerArrived()
+      flush()
+      guard waitsForRoom && stage == .open && output.isEmpty else { break }
+    }
+    isPumping = false
+    if stage != .closed { updateInterest() }
+  }
+
+  /// True: it stopped only because too many answers are unsent.
+  private func answerArrived() -> Bool {
+    let application = application
+    while stage == .open && !isAnswering {
+      if output.pendingCount >= server.limits.outputBytesMax { return true }
+      do throws(HTTPError) {
+        let request = try parser.next(in: input.bytes, input.window) { head in
+          application.bodyBytesMax(for: head)
+        }
+        input.consume(parser.consumed)
+        guard let request else {
+          try awaitMore()
+          return false
+        }
+        answer(request)
+      } catch {
+        refuse(error)
+      }
+    }
+    return false
+  }
+
+  private func awaitMore() throws(HTTPError) {
+    if parser.takeContinue() { ResponseWriter.writeContinue(to: &output.bytes) }
+    reading.enter(parser.stage, now: loop.now)
+    guard inputEnded else { return }
+    guard parser.stage == .idle else {
+      throw .framing(.badRequest, "The connection ended within a request.")
+    }
+    stage = .ending
+  }
+
+  private func answer(_ request: Request) {
+    answersHead = request.method == .head
+    persistence =
+      !parser.keepsAlive ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
+    if let response = application.answerNow(request) { return write(response) }
+    isAnswering = true
+    let confined = LoopConfined((connection: self, request: request), to: loop)
+    Task.immediate(executorPreference: loop) {
+      let (connection, request) = confined.value
+      let response = await connection.application.answer(request)
+      connection.finishAnswer(response)
+    }
+  }
+
+  private func finishAnswer(_ response: Response) {
+    isAnswering = false
+    guard stage == .open else { return }
+    write(response)
+    pump()
+  }
+
+  private func refuse(_ error: HTTPError) {
+    answersHead = parser.answersHead
+    persistence = .close
+    write(application.problem(for: error))
+  }
+
+  // MARK: Writing and ending
+
+  private func write(_ response: Response) {
+    if server.isStopping { persistence = .close }
+    server.write(response, isHead: answersHead, persistence, to: &output)
+    if persistence == .close { stage = .ending }
+    reading.restart(.idle, now: loop.now)
+  }
+
+  private func flush() {
+    if !output.isEmpty {
+      switch output.send(to: fd) {
+      case .bytes(let count): writing.bytes += count
+      case .blocked: break
+      case .end, .failed: return close()
+      }
+    }
+    writing.enter(!output.isEmpty, now: loop.now)
+    if stage == .ending && output.isEmpty {
+      if inputEnded { close() } else { linger() }
+    }
+  }
+
+  private func linger() {
+    stage = .lingering
+    shutdown(fd, Int32(SHUT_WR))
+    reading.restart(.idle, now: loop.now)
+    writing.restart(false, now: loop.now)
+  }
+
+  private func discard() {
+    switch InputBuffer.discard(from: fd) {
+    case .bytes: reading.restart(.idle, now: loop.now)
+    case .blocked: break
+    case .end, .failed: close()
+    }
+  }
+
+  private func updateInterest() {
+    if wantsInput || stage == .lingering { isReadingPaused = false }
+    var interest: Readiness = isReadingPaused ? [] : .read
+    if !output.isEmpty { interest.insert(.write) }
+    loop.rewatch(fd, interest)
+  }
+
+  // MARK: Time
+
+  /// Ends what takes too long. Called about once a second.
+  func checkTimes() {
+    let limits = server.limits
+    let now = loop.now
+    if stage == .lingering {
+      if reading.seconds(now: now) > limits.lingerSilenceSecondsMax
+        || writing.seconds(now: now) > limits.lingerSecondsMax
+      {
+        close()
+      }
+      return
+    }
+    if !output.isEmpty {
+      if writing.isTooSlow(limits.writeSecondsMax, limits.bytesPerSecondMin, now: now) { close() }
+      return
+    }
+    guard stage == .open && !isAnswering else { return }
+    let seconds = reading.seconds(now: now)
+    switch parser.stage {
+    case .idle:
+      input.releaseMemory()
+      let secondsMax =
+        server.isFull
+        ? min(limits.idleSecondsMax, limits.idleSecondsMaxWhenFull) : limits.idleSecondsMax
+      if seconds > secondsMax || server.isStopping { close() }
+    case .head:
+      if seconds > limits.headSecondsMax { giveUp("The request's head took too long to arrive.") }
+    case .body:
+      if reading.isTooSlow(limits.bodySecondsMax, limits.bytesPerSecondMin, now: now) {
+        giveUp("The request's body took too long to arrive.")
+      }
+    }
+  }
+
+  private func giveUp(_ detail: String) {
+    refuse(.framing(.requestTimeout, detail))
+    pump()
+  }
+}

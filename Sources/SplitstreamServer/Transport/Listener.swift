@@ -1,0 +1,118 @@
+import CEpoll
+import Glibc
+
+/// A listening TCP socket. Whoever serves it closes it.
+struct Listener: Sendable {
+  let fd: Int32
+  /// The port bound, also when the kernel chose it.
+  let port: Int
+
+  /// What one call of accept4(2) came to.
+  enum Accepted: Equatable {
+    case connection(Int32)
+    /// Nobody waits.
+    case none
+    /// No descriptor or no memory is left; the queue stays as it is.
+    case exhausted(code: Int32)
+  }
+
+  /// Binds `count` sockets to one address, between which the kernel spreads the connections (SO_REUSEPORT).
+  ///
+  /// - Parameters:
+  ///   - host: a name or a numeric address, IPv4 or IPv6.
+  ///   - port: 0 lets the kernel choose.
+  static func bind(host: String, port: Int, count: Int = 1) throws(ListenerError) -> [Listener] {
+    if port != 0 {
+      // Sharing a port with another process of this user would halve its clients in silence: be alone first.
+      try open(host, port, isShared: false).close()
+    }
+    var listeners: [Listener] = []
+    do throws(ListenerError) {
+      for _ in 0..<count {
+        listeners.append(try open(host, listeners.first?.port ?? port, isShared: true))
+      }
+    } catch {
+      for listener in listeners { listener.close() }
+      throw error
+    }
+    return listeners
+  }
+
+  func accept() -> Accepted {
+    // Bounded: each failure of this kind takes one connection off the queue.
+    for _ in 0..<64 {
+      var address = sockaddr_storage()
+      let connection = splitstream_accept(fd, &address)
+      if connection >= 0 { return .connection(connection) }
+      switch errno {
+      case EAGAIN: return .none
+      case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(code: errno)
+      // accept(2): errors of the new connection itself, and interruptions.
+      default: continue
+      }
+    }
+    return .none
+  }
+
+  func close() {
+    Glibc.close(fd)
+  }
+
+  private static func open(
+    _ host: String, _ port: Int, isShared: Bool
+  ) throws(ListenerError) -> Listener {
+    func fail(_ call: String, _ reason: String) -> ListenerError {
+      ListenerError(address: "\(host):\(port)", call: call, reason: reason)
+    }
+    var hints = addrinfo()
+    hints.ai_flags = AI_PASSIVE
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    var found: UnsafeMutablePointer<addrinfo>?
+    let code = getaddrinfo(host, String(port), &hints, &found)
+    guard code == 0, let address = found?.pointee else {
+      throw fail("getaddrinfo", String(cString: gai_strerror(code)))
+    }
+    defer { freeaddrinfo(found) }
+
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    let fd = socket(address.ai_family, type, 0)
+    guard fd >= 0 else { throw fail("socket", String(cString: strerror(errno))) }
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR)
+    if isShared { setOption(fd, SOL_SOCKET, SO_REUSEPORT) }
+    // Linux hands it on to the connections accepted, which saves a call for each.
+    setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY)
+    // The sum of the queues of all loops; the kernel caps each at net.core.somaxconn.
+    guard Glibc.bind(fd, address.ai_addr, address.ai_addrlen) == 0, listen(fd, 4096) == 0,
+      let port = boundPort(fd)
+    else {
+      let reason = String(cString: strerror(errno))
+      Glibc.close(fd)
+      throw fail("bind", reason)
+    }
+    return Listener(fd: fd, port: port)
+  }
+
+  private static func setOption(_ fd: Int32, _ level: Int32, _ option: Int32) {
+    var on: Int32 = 1
+    setsockopt(fd, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  private static func boundPort(_ fd: Int32) -> Int? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    // Unsafe: sockaddr_storage holds an address of any family, and both families keep the port in the same place.
+    return withUnsafeMutableBytes(of: &storage) { bytes -> Int? in
+      guard let base = bytes.baseAddress,
+        getsockname(fd, base.assumingMemoryBound(to: sockaddr.self), &length) == 0
+      else { return nil }
+      return Int(UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self)))
+    }
+  }
+}
+
+/// An address that cannot be listened on.
+struct ListenerError: Error, Equatable {
+  let address: String
+  let call: String
+  let reason: String
+}

@@ -1,0 +1,29 @@
+/// What one loop's server spends at most on its clients.
+struct TransportLimits: Sendable {
+  var request = RequestLimits()
+  /// Open client connections of one loop. Beyond it new ones wait in the kernel's queue.
+  var connectionsMax = 10_000
+  /// Connections taken in one turn of the loop, so that a flood of them does not hold up the others.
+  var acceptsPerTurnMax = 64
+  /// Answers not yet taken by a client. Beyond it no further request of its connection is read.
+  var outputBytesMax = 256 * 1024
+
+  /// From the first byte of a request to the end of its head.
+  var headSecondsMax = 10.0
+  /// For a body; a longer one may take as long as it keeps to `bytesPerSecondMin`.
+  var bodySecondsMax = 30.0
+  /// For what is written to be taken; more may take as long as it keeps to `bytesPerSecondMin`.
+  var writeSecondsMax = 30.0
+  var bytesPerSecondMin = 1_000.0
+  /// Between two requests.
+  var idleSecondsMax = 60.0
+  /// The same while no further connection can be accepted.
+  var idleSecondsMaxWhenFull = 5.0
+  /// After the last answer of a connection: how long the client may stay silent, and how long it may go on sending.
+  var lingerSilenceSecondsMax = 2.0
+  var lingerSecondsMax = 30.0
+  /// How often connections are compared with these times.
+  var sweepSeconds = 1.0
+  /// How long accepting rests when the process or the system has no descriptor left.
+  var acceptRestSeconds = 0.5
+}
