@@ -55,10 +55,10 @@ final class APIService: Application {
   }
 
   func bodyBytesMax(for head: Request) -> Int {
-    head.rawPath.elementsEqual(Self.eventBatchPath) ? bodyBytesMax.batch : bodyBytesMax.usual
+    Self.batchPaths.contains { head.rawPath.elementsEqual($0) } ? bodyBytesMax.batch : bodyBytesMax.usual
   }
 
-  private static let eventBatchPath = [UInt8](Operation.trackEventBatch.path.utf8)
+  private static let batchPaths = [Operation.trackEventBatch, .logExposureBatch].map { [UInt8]($0.path.utf8) }
 
   /// Why there is no operation: an answer by itself.
   private struct Refusal: Error {

@@ -14,7 +14,8 @@ final class Authenticator {
 
   /// Nil when there is no key in force; the caller is not told why.
   func key(of request: Request, in catalogue: Catalogue) -> APIKey? {
-    guard let header = request.header("authorization") else { return nil }
+    // Two would be read in two ways by two programs.
+    guard let header = request.header("authorization"), request.headerCount("authorization") == 1 else { return nil }
     let mark = SipHash.hash128(header)
     if let hash = remembered[mark] { return catalogue.key(hash) }
     guard let secret = Self.bearer(header) else { return nil }

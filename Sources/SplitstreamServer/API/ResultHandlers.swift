@@ -1,4 +1,4 @@
-/// `GET /v1/experiments/{id}/results`: the latest snapshot, bytes as they were stored.
+/// `GET /v1/experiments/{id}/results`: the latest snapshot, bytes as they were stored; as a table for `Accept: text/plain`.
 struct GetResultsHandler: Handler {
   let experiments: ExperimentStore
   let snapshots: SnapshotReader
@@ -6,7 +6,7 @@ struct GetResultsHandler: Handler {
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let experiment = try await experiments.find(request.pathParameters[0], for: caller)
     guard let snapshot = try await snapshots.latest(of: experiment.id) else { throw APIError.notFound("snapshot yet") }
-    return .json(snapshot)
+    return try .snapshot(snapshot, of: experiment, for: request)
   }
 }
 
@@ -33,7 +33,7 @@ struct GetResultsHistoryHandler: Handler {
 /// `POST /v1/experiments/{id}/snapshots`: a snapshot of all that was accepted before this call, now. It is a peek.
 struct ComputeSnapshotHandler: Handler {
   /// Drains, computes and stores; answers the snapshot's JSON. App hands it in: the work is a job's, not a loop's.
-  typealias Compute = @Sendable (_ experiment: Experiment, _ peek: AuditEntry) async throws -> [UInt8]
+  typealias Compute = @Sendable (_ experiment: ULID, _ shard: Int, _ peek: AuditEntry) async throws -> [UInt8]
 
   let experiments: ExperimentStore
   let ids: IDSource
@@ -44,10 +44,26 @@ struct ComputeSnapshotHandler: Handler {
     guard experiment.startedAt != nil else {
       throw APIError.conflict("The experiment has not been started; there is nothing to analyse.")
     }
+    guard let environment = caller.catalogue.environment(experiment.definition.environmentID) else {
+      throw APIError.notFound("environment")
+    }
     let peek = AuditEntry(
-      id: ids.make(), actor: caller.actor(environment: experiment.definition.environmentID),
+      id: ids.make(), actor: caller.actor(environment: environment.id),
       action: "experiment.peeked", targetType: "experiment", targetID: experiment.id,
       payload: AuditPayload.of(["key": experiment.definition.key]))
-    return .json(try await compute(experiment, peek), status: 201)
+    let snapshot = try await compute(experiment.id, environment.shard, peek)
+    return try .snapshot(snapshot, of: experiment, for: request, status: 201)
+  }
+}
+
+extension Response {
+  /// A stored snapshot, in the form that the caller accepts.
+  static func snapshot(
+    _ json: [UInt8], of experiment: Experiment, for request: Request, status: Int = 200
+  ) throws -> Response {
+    guard request.headerText("accept")?.hasPrefix("text/plain") == true else { return .json(json, status: status) }
+    let report = SnapshotReport(try JSONValue(parsing: json), experimentKey: experiment.definition.key)
+    return Response(
+      status: status, headers: [], contentType: "text/plain; charset=utf-8", body: [UInt8](report.text.utf8))
   }
 }

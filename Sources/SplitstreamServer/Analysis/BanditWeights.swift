@@ -11,7 +11,9 @@ enum BanditWeights {
     let unit = 1_000_000_000
     let shares = probBest.map { Int((100 * (floor + free * $0) * Double(unit)).rounded()) }
     var percents = shares.map { $0 / unit }
-    let byRemainder = shares.indices.sorted { (-(shares[$0] % unit), $0) < (-(shares[$1] % unit), $1) }
+    let byRemainder = shares.indices.sorted {
+      (-(shares[$0] % unit), $0) < (-(shares[$1] % unit), $1)
+    }
     for index in byRemainder.prefix(max(0, 100 - percents.reduce(0, +))) { percents[index] += 1 }
     return percents
   }

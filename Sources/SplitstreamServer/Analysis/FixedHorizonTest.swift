@@ -87,7 +87,8 @@ struct FixedHorizonTest: Equatable, Sendable {
   private static func wilson(_ p: Double, _ n: Double, _ z: Double) -> Interval {
     let (scale, centre) = (1 + z * z / n, p + z * z / (2 * n))
     let margin = z * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
-    return Interval(lower: max(0, (centre - margin) / scale), upper: min(1, (centre + margin) / scale))
+    return Interval(
+      lower: max(0, (centre - margin) / scale), upper: min(1, (centre + margin) / scale))
   }
 }
 

@@ -74,7 +74,7 @@ struct Lift: Sendable {
     for (start, end) in zip(edges, edges.dropFirst()) {
       let (middle, half) = ((start + end) / 2, (end - start) / 2)
       let panel = ours.panel(holding: middle)
-      if ours.mass(ofPanel: panel) < 1e-18 { continue }
+      guard panel < ours.panelCount, ours.mass(ofPanel: panel) > 1e-18 else { continue }
       let theirPanel = theirs.panel(holding: scale.moved(middle, by: change))
       for (nodes, weights) in GaussLegendre.batches {
         let points = middle + half * nodes

@@ -55,8 +55,8 @@ enum MixtureEvidence {
     let series =
       1.0 / 12
       - square
-        * (1.0 / 360 - square
-          * (1.0 / 1260 - square * (1.0 / 1680 - square * (1.0 / 1188 - square * 691 / 360_360))))
+      * (1.0 / 360 - square
+        * (1.0 / 1260 - square * (1.0 / 1680 - square * (1.0 / 1188 - square * 691 / 360_360))))
     return series / x
   }
 }

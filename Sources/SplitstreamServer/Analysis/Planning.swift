@@ -14,6 +14,9 @@ struct Planning: Equatable, Sendable {
   let baseline: Double
   var alpha = 0.05
   var power = 0.8
+
+  /// More units than this are no plan, and no whole number a double can hold.
+  private static let unitsMax = 1e15
 }
 
 /// The units that an experiment needs.
@@ -25,7 +28,8 @@ struct SampleSize: Equatable, Sendable {
 }
 
 extension Planning {
-  /// Units needed to see a relative effect; nil where the effect is none or its rate impossible.
+  /// Units needed to see a relative effect; nil where the effect is none, its
+  /// rate impossible, or no number of units is enough.
   ///
   /// - Parameter weights: of the variants, the first the control; those of weight 0 take no part.
   func sampleSize(relativeEffect: Double, weights: [Int], control: Int = 0) -> SampleSize? {
@@ -36,7 +40,7 @@ extension Planning {
     guard weights[control] > 0, !treatments.isEmpty, delta > 0, isPossible(relativeEffect) else {
       return nil
     }
-    let z = NormalDistribution.quantile(1 - alpha / Double(treatments.count) / 2)
+    let z = -NormalDistribution.quantile(alpha / Double(treatments.count) / 2)
     let zPower = NormalDistribution.quantile(power)
     let needed = treatments.map { index -> Double in
       let errors = errors(relativeEffect, unitsControl: shares[control], units: shares[index])
@@ -44,6 +48,7 @@ extension Planning {
       return ratio * ratio
     }
     let real = needed.max() ?? 0
+    guard real < Self.unitsMax else { return nil }
     let perVariant = shares.map { Int((real * $0).rounded(.up)) }
     return SampleSize(real: real, total: perVariant.reduce(0, +), perVariant: perVariant)
   }
@@ -53,7 +58,7 @@ extension Planning {
     guard isPossible(relativeEffect), unitsControl > 0, unitsTreatment > 0 else { return nil }
     let delta = abs(baseline * relativeEffect)
     let errors = errors(relativeEffect, unitsControl: unitsControl, units: unitsTreatment)
-    let limit = NormalDistribution.quantile(1 - alpha / 2) * errors.alike
+    let limit = -NormalDistribution.quantile(alpha / 2) * errors.alike
     return NormalDistribution.below((delta - limit) / errors.different)
       + NormalDistribution.below((-delta - limit) / errors.different)
   }

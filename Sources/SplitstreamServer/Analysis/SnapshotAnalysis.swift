@@ -34,7 +34,8 @@ enum SnapshotAnalysis {
       // Without a metric nothing is known to be futile.
       probMeaningful: primary?.probMeaningful(inputs) ?? 1)
     let reasons = ReasonText(
-      inputs: inputs, probBest: probBest, evidence: evidence, violations: violations.map(\.violation))
+      inputs: inputs, probBest: probBest, evidence: evidence,
+      violations: violations.map(\.violation))
     return DecisionResult(
       isSatisfied: decision.isSatisfied, winner: decision.winner.map { inputs.variants[$0].key },
       outcome: decision.outcome, recommendation: recommendation,

@@ -16,7 +16,8 @@ extension ArmPosterior {
       return sum + max(0, n - 1) * arm.variance + n * gap * gap
     }
     let pooledVariance = total < 2 ? 0 : squares / (total - 1)
-    guard pooledVariance > 0 else {
+    // Below this the scales would underflow; it stands for 0.
+    guard pooledVariance > 1e-280 else {
       return arms.map { _ in ArmPosterior(pointMassAt: pooledMean) }
     }
     return arms.map { arm in

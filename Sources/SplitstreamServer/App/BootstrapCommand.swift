@@ -15,7 +15,8 @@ struct BootstrapCommand: ParsableCommand {
   var environment = "production"
 
   func validate() throws {
-    for (name, slug) in [("workspace", workspace), ("environment", environment)] where !Names.isSlug(slug) {
+    for (name, slug) in [("workspace", workspace), ("environment", environment)]
+    where !Names.isSlug(slug) {
       throw ValidationError("--\(name) must match ^[a-z0-9-]{1,32}$ and not be \"all\"")
     }
   }
@@ -24,11 +25,13 @@ struct BootstrapCommand: ParsableCommand {
     let settings = try configuration.load(needs: [.postgres, .pepper])
     guard let pepper = settings.security.pepper else { throw ServerError.noPepper }
     let session = try PostgresSession(
-      to: try PostgresAddress(parsing: settings.postgres.url), applicationName: "splitstream bootstrap")
+      to: try PostgresAddress(parsing: settings.postgres.url),
+      applicationName: "splitstream bootstrap")
     defer { session.close() }
     let setup = TenantSetup(session: session, pepper: pepper)
     if try setup.workspace(slug: workspace) != nil {
-      throw ValidationError("there is a workspace \"\(workspace)\" already; its keys are issued through the API")
+      throw ValidationError(
+        "there is a workspace \"\(workspace)\" already; its keys are issued through the API")
     }
     var ids = ULIDGenerator(refill: IDSource.randomWords)
     let id = try setup.createWorkspace(slug: workspace, name: workspace, ids: &ids)

@@ -23,8 +23,11 @@ final class ChildProcess: Sendable {
     if let user { all += ["--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups"] }
     let command = all + ["--"] + arguments
     // The kernel watches the thread that forks, not the process: one that ends early would take the child with it.
-    pid = try ForkingThread.run { Self.spawn(command, input: input, output: output) }
-      .mapError { ChildProcessError(program: arguments[0], code: $0.code) }.get()
+    let (pid, code) = ForkingThread.shared.run {
+      Self.spawn(command, input: input, output: output)
+    }
+    guard code == 0 else { throw ChildProcessError(program: arguments[0], code: code) }
+    self.pid = pid
   }
 
   /// How a process ended.
@@ -65,9 +68,8 @@ final class ChildProcess: Sendable {
     }
   }
 
-  private static func spawn(_ command: [String], input: String, output: String) -> Result<
-    pid_t, ErrnoError
-  > {
+  /// - Returns: the child, and 0 or an `errno`.
+  private static func spawn(_ command: [String], input: String, output: String) -> (pid_t, Int32) {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -95,11 +97,7 @@ final class ChildProcess: Sendable {
     defer { for text in argv + envp { free(text) } }
     var pid: pid_t = 0
     let code = posix_spawnp(&pid, command[0], &actions, &attributes, argv, envp)
-    return code == 0 ? .success(pid) : .failure(ErrnoError(code: code))
-  }
-
-  private struct ErrnoError: Error {
-    let code: Int32
+    return (pid, code)
   }
 }
 
@@ -109,22 +107,4 @@ struct ChildProcessError: Error, Equatable, CustomStringConvertible {
   let code: Int32
 
   var description: String { "cannot start \(program): \(String(cString: strerror(code)))" }
-}
-
-/// The thread that forks: it lives as long as the process does.
-private enum ForkingThread {
-  static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
-    let result = Mutex<Value?>(nil)
-    return withoutActuallyEscaping(body) { _ in
-      let box = Box(result: nil as Value?)
-      queue.add {
-        let value = body()
-        box.put(value)
-      }
-      _ = result
-      return box.take()
-    }
-  }
-
-  private static let queue = Queue()
 }

@@ -57,14 +57,28 @@ enum Files {
     }
   }
 
-  /// Makes a folder and those above it; an existing one stays as it is.
+  /// Makes a folder and those above it with `mode`, whatever the umask; an existing one stays as it is.
   static func makeFolder(_ path: String, mode: mode_t = 0o755) throws(FileError) {
     if isFolder(path) { return }
     let above = folder(of: path)
     if above != path { try makeFolder(above) }
-    guard mkdir(path, mode) == 0 || (errno == EEXIST && isFolder(path)) else {
+    guard mkdir(path, mode) == 0, chmod(path, mode) == 0 else {
       throw FileError("make the folder", path)
     }
+  }
+
+  /// The names in a folder; none when it cannot be read.
+  static func names(in folder: String) -> [String] {
+    guard let stream = opendir(folder) else { return [] }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { name in
+        String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
   }
 
   static func isFolder(_ path: String) -> Bool {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Where the catalogue job finds the loops to tell: set once, when they are built.
+/// Where the catalogue job finds the loops to tell, and other jobs what it told last.
 final class LoopHolders: Sendable {
   struct Place: Sendable {
     let loop: EventLoop
@@ -8,6 +8,10 @@ final class LoopHolders: Sendable {
   }
 
   private let places = Mutex<[Place]>([])
+  private let latest = Mutex(Catalogue())
+
+  /// The shards that events may wait in.
+  var shards: Set<Int> { latest.withLock { $0.shards } }
 
   func set(_ places: [Place]) {
     self.places.withLock { $0 = places }
@@ -15,6 +19,7 @@ final class LoopHolders: Sendable {
 
   /// Gives every loop the new catalogue, by a message to it.
   func publish(_ catalogue: Catalogue) {
+    latest.withLock { $0 = catalogue }
     for place in places.withLock({ $0 }) {
       place.loop.submit { place.service.value.catalogue.current = catalogue }
     }

@@ -31,7 +31,8 @@ final class LoopService {
         timeoutSeconds: Double(configuration.postgres.timeoutSeconds), on: loop)
     }
     redis = RedisPipeline(
-      to: shared.redis, scripts: [EventBuffer.accept], timeoutSeconds: Double(configuration.redis.timeoutSeconds),
+      to: shared.redis, scripts: [EventBuffer.accept],
+      timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
     catalogue = CatalogueHolder(Catalogue())
     let service = APIService(
@@ -42,7 +43,8 @@ final class LoopService {
       log.error(
         "request failed",
         metadata: [
-          "method": "\(request.method.name)", "path": "\(String(decoding: request.rawPath, as: UTF8.self))",
+          "method": "\(request.method.name)",
+          "path": "\(String(decoding: request.rawPath, as: UTF8.self))",
           "error": "\(error)",
         ])
     }
@@ -84,7 +86,8 @@ final class LoopService {
     let snapshots = SnapshotReader(database: database)
     let exposures = ExposureStore(database: database, ids: ids)
     let assignments = AssignmentStore(database: database, cache: shared.cache, ids: ids, loop: loop)
-    let buffer = EventBuffer(redis: redis, backlogMax: shared.configuration.events.backlogMax, loop: loop)
+    let buffer = EventBuffer(
+      redis: redis, backlogMax: shared.configuration.events.backlogMax, loop: loop)
     let lifecycle = ExperimentLifecycle(store: experiments, ids: ids, changes: shared.changes)
 
     func route(_ operation: Operation) -> APIService.Route {
@@ -97,24 +100,31 @@ final class LoopService {
       case .listMetrics: .keyed(ListMetricsHandler(store: metrics))
       case .createMetric: .keyed(CreateMetricHandler(store: metrics, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
-      case .createExperiment: .keyed(CreateExperimentHandler(store: experiments, metrics: metrics, ids: ids))
+      case .createExperiment:
+        .keyed(CreateExperimentHandler(store: experiments, metrics: metrics, ids: ids))
       case .getExperiment: .keyed(GetExperimentHandler(store: experiments))
-      case .updateExperiment: .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics))
+      case .updateExperiment:
+        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics))
       case .archiveExperiment: .keyed(ArchiveExperimentHandler(lifecycle: lifecycle))
       case .startExperiment: .keyed(StartExperimentHandler(lifecycle: lifecycle))
       case .stopExperiment: .keyed(StopExperimentHandler(lifecycle: lifecycle))
       case .computeSnapshot:
         .keyed(ComputeSnapshotHandler(experiments: experiments, ids: ids, compute: shared.compute))
       case .getResults: .keyed(GetResultsHandler(experiments: experiments, snapshots: snapshots))
-      case .getResultsHistory: .keyed(GetResultsHistoryHandler(experiments: experiments, snapshots: snapshots))
+      case .getResultsHistory:
+        .keyed(GetResultsHistoryHandler(experiments: experiments, snapshots: snapshots))
       case .assign: .keyed(AssignHandler(assignments: assignments))
       case .logExposure: .keyed(LogExposureHandler(store: exposures, assignments: assignments))
-      case .logExposureBatch: .keyed(LogExposureBatchHandler(store: exposures, assignments: assignments))
+      case .logExposureBatch:
+        .keyed(LogExposureBatchHandler(store: exposures, assignments: assignments))
       case .trackEvent: .keyed(TrackEventHandler(buffer: buffer, ids: ids, clock: shared.clock))
-      case .trackEventBatch: .keyed(TrackEventBatchHandler(buffer: buffer, ids: ids, clock: shared.clock))
+      case .trackEventBatch:
+        .keyed(TrackEventBatchHandler(buffer: buffer, ids: ids, clock: shared.clock))
       case .listApiKeys: .keyed(ListKeysHandler(store: tenancy))
       case .createApiKey:
-        .keyed(CreateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes))
+        .keyed(
+          CreateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes)
+        )
       case .listAudit: .keyed(ListAuditHandler(store: AuditStore(database: database)))
       }
     }

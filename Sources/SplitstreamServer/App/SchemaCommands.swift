@@ -12,7 +12,9 @@ struct MigrateCommand: ParsableCommand {
     let settings = try configuration.load(needs: [.postgres])
     let applied = try SchemaCheck.migrate(settings)
     for migration in applied { print("applied \(migration.version) \(migration.name)") }
-    if applied.isEmpty { print("nothing to do: the schema is at \(Schema.migrations.last?.version ?? 0)") }
+    if applied.isEmpty {
+      print("nothing to do: the schema is at \(Schema.migrations.last?.version ?? 0)")
+    }
   }
 }
 
@@ -55,7 +57,8 @@ enum SchemaCheck {
   /// Migrations may take longer than requests.
   private static func open(_ settings: Configuration) throws -> PostgresSession {
     try PostgresSession(
-      to: try PostgresAddress(parsing: settings.postgres.url), applicationName: "splitstream migrate",
+      to: try PostgresAddress(parsing: settings.postgres.url),
+      applicationName: "splitstream migrate",
       timeoutSeconds: 3600)
   }
 }

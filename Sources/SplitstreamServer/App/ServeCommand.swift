@@ -4,7 +4,8 @@ import Logging
 /// `splitstream-server --config FILE`: serves with the PostgreSQL and Redis that the file names.
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "serve", abstract: "Serve with the PostgreSQL and Redis of a configuration file (the default).")
+    commandName: "serve",
+    abstract: "Serve with the PostgreSQL and Redis of a configuration file (the default).")
 
   @OptionGroup var configuration: ConfigurationOption
 

@@ -2,7 +2,7 @@ import Dispatch
 import Logging
 
 /// A running server: its loops, its jobs, and the order in which they start and stop.
-final class Server {
+final class Server: Sendable {
   /// The port listened on, also when the kernel chose it.
   let port: Int
 
@@ -20,7 +20,9 @@ final class Server {
     let postgres = try PostgresAddress(parsing: configuration.postgres.url)
     let redis = try RedisAddress(parsing: configuration.redis.url)
     let clock = ServerClock()
-    let loops = try (0..<configuration.loopCount).map { index throws(EventLoopError) in try EventLoop(index: index) }
+    let loops = try (0..<configuration.loopCount).map { index throws(EventLoopError) in
+      try EventLoop(index: index)
+    }
     let listeners = try Listener.bind(
       host: configuration.server.host, port: configuration.server.port, count: loops.count)
     port = listeners[0].port
@@ -28,25 +30,26 @@ final class Server {
 
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
     let holders = LoopHolders()
-    let catalogue = CatalogueRefreshJob(postgres: postgres, clock: clock, log: log) { holders.publish($0) }
+    let catalogue = CatalogueRefreshJob(postgres: postgres, clock: clock, log: log) {
+      holders.publish($0)
+    }
     let drain = EventDrainJob(
-      postgres: postgres, redis: redis, clock: clock, leaseSeconds: configuration.events.chunkLeaseSeconds, log: log
-    ) { catalogue.shards() }
+      postgres: postgres, redis: redis, clock: clock,
+      leaseSeconds: configuration.events.chunkLeaseSeconds, log: log
+    ) { holders.shards }
     let analysis = AnalysisJob(postgres: postgres, log: log)
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
       cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
       changes: CatalogueChanges { await catalogue.apply($0) },
-      compute: { experiment, peek in
-        let environment = catalogue.environment(experiment.definition.environmentID)
-        guard let environment else { throw APIError.notFound("environment") }
+      compute: { experiment, shard, peek in
         do {
-          try await drain.settle(shard: environment.shard, withinSeconds: waitSeconds)
+          try await drain.settle(shard: shard, withinSeconds: waitSeconds)
         } catch StorageError.outcomeUnknown {
           throw APIError.notDrained
         }
-        return try await analysis.compute(experiment.id, peek: peek)
+        return try await analysis.compute(experiment, peek: peek)
       },
       log: log)
 
@@ -57,7 +60,8 @@ final class Server {
     do throws(StorageError) {
       try catalogue.start()
     } catch {
-      log.warning("PostgreSQL is not there yet; requests are answered 503", metadata: ["error": "\(error)"])
+      log.warning(
+        "PostgreSQL is not there yet; requests are answered 503", metadata: ["error": "\(error)"])
     }
     threads = loops.map { loop in LoopThread.start(name: "loop \(loop.index)") { loop.run() } }
     for (loop, service) in zip(loops, services) {

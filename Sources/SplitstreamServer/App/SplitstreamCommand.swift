@@ -13,7 +13,7 @@ struct SplitstreamCommand: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      ServeCommand.self, MigrateCommand.self, CheckConfigCommand.self, BootstrapCommand.self,
+      ServeCommand.self, DevCommand.self, MigrateCommand.self, CheckConfigCommand.self, BootstrapCommand.self,
       ImportCommand.self,
     ],
     defaultSubcommand: ServeCommand.self)
@@ -21,7 +21,8 @@ struct SplitstreamCommand: ParsableCommand {
 
 /// `--config FILE`, for the commands that need one.
 struct ConfigurationOption: ParsableArguments {
-  @Option(name: .customLong("config"), help: "TOML file; SPLITSTREAM_SECTION_KEY variables override it.")
+  @Option(
+    name: .customLong("config"), help: "TOML file; SPLITSTREAM_SECTION_KEY variables override it.")
   var file: String?
 
   func load(needs: Set<Configuration.Need>) throws -> Configuration {

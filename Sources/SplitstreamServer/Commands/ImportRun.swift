@@ -19,10 +19,10 @@ struct ImportRun {
     let exposures = try send(.exposures, survey.rows, plan, environment)
     let events = try send(.events, survey.conversions.reduce(0, +), plan, environment)
 
-    let report = try ImportSetup.called { () throws(ClientError) in
-      let snapshot = try api.post("/v1/experiments/\(experimentID)/snapshots")
-      return try ResultReport(snapshot, experimentKey: plan.experimentKey)
+    let snapshot = try ImportSetup.called { () throws(ClientError) in
+      try api.post("/v1/experiments/\(experimentID)/snapshots")
     }
+    let report = SnapshotReport(snapshot, experimentKey: plan.experimentKey)
     let seconds = NumberText.fixed(Monotonic.now() - startedAt, decimals: 1)
     note("done in \(seconds) s\n")
     Terminal.writeResult(report.text)

@@ -1,53 +1,6 @@
 import Dispatch
 import Synchronization
 
-/// What became of the exposures or the events that were sent.
-struct ImportTally: Equatable, Sendable {
-  private(set) var accepted = 0
-  /// Accepted before, and so not counted again.
-  private(set) var replayed = 0
-  /// Per reason: how many, and the first line of the file.
-  private(set) var rejections: [String: Rejection] = [:]
-
-  struct Rejection: Equatable, Sendable {
-    var count = 0
-    var firstLine = Int.max
-  }
-
-  var rejected: Int { rejections.values.reduce(0) { $0 + $1.count } }
-  var done: Int { accepted + rejected }
-
-  /// Adds an `EventBatchAck`, which accounts for every entry of the batch.
-  mutating func add(_ ack: JSONValue, for batch: ImportBatch) throws(ClientError) {
-    guard let accepted = ack["accepted_count"]?.integer else {
-      throw .malformed(reason: "\"accepted_count\" is missing")
-    }
-    let rejected = ack["rejected"]?.elements.map { $0 } ?? []
-    guard accepted >= 0, accepted + rejected.count == batch.lines.count else {
-      throw .malformed(
-        reason: "\(batch.lines.count) rows sent, \(accepted) accepted, \(rejected.count) rejected")
-    }
-    self.accepted += accepted
-    replayed += ack["replayed_count"]?.integer ?? 0
-    for entry in rejected {
-      guard let index = entry["index"]?.integer, batch.lines.indices.contains(index) else {
-        throw .malformed(reason: "a rejection without a valid index")
-      }
-      let reason = entry["reason"]?.string ?? "without a reason"
-      rejections[reason, default: Rejection()].count += 1
-      let first = min(rejections[reason]?.firstLine ?? .max, batch.lines[index])
-      rejections[reason]?.firstLine = first
-    }
-  }
-
-  /// One line for each reason, the most frequent first.
-  var rejectionLines: [String] {
-    rejections.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.map { reason, entry in
-      "rejected \(counted(entry.count, "row")), the first on line \(entry.firstLine): \(reason)"
-    }
-  }
-}
-
 /// Sends the batches of one pass over several connections. Each has its thread, which takes the next batch when it has
 /// an answer to the last; so reading the file and waiting for the server overlap without a queue between them.
 struct ImportSender: Sendable {

@@ -24,14 +24,18 @@ struct DeadlineQueue {
     }
   }
 
-  /// Removes and returns the actions due at `now`, in the order of their times.
-  mutating func takeDue(_ now: UInt64) -> [() -> Void] {
-    var due: [() -> Void] = []
-    while let first = heap.first, first.time <= now {
+  /// The entry added last, for `takeDue`.
+  var newest: DeadlineToken { DeadlineToken(id: lastID) }
+
+  /// Removes and returns the earliest action due at `now`, one at a time: the one before may have cancelled it.
+  ///
+  /// - Parameter newest: what was added after it waits, so that an action that schedules itself cannot go on for ever.
+  mutating func takeDue(_ now: UInt64, upTo newest: DeadlineToken) -> (() -> Void)? {
+    while let first = heap.first, first.time <= now, first.id <= newest.id {
       removeFirst()
-      if let action = actions.removeValue(forKey: first.id) { due.append(action) }
+      if let action = actions.removeValue(forKey: first.id) { return action }
     }
-    return due
+    return nil
   }
 
   private struct Entry {

@@ -91,7 +91,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   @discardableResult
   func schedule(afterSeconds seconds: Double, _ action: @escaping () -> Void) -> DeadlineToken {
     preconditionOnLoop()
-    return deadlines.add(at: now &+ UInt64(seconds * 1e9), action)
+    // Thirty years are for ever, and still a number of nanoseconds.
+    return deadlines.add(at: now &+ UInt64(min(max(seconds, 0), 1e9) * 1e9), action)
   }
 
   func cancel(_ token: DeadlineToken) {
@@ -166,6 +167,7 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   /// Runs the loop on the calling thread until `stop`.
   func run() {
     thread.store(UInt(pthread_self()), ordering: .relaxed)
+    defer { thread.store(0, ordering: .relaxed) }
     let capacity = 256
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
     defer { events.deallocate() }
@@ -176,7 +178,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
         for index in 0..<Int(count) { deliver(events[index]) }
       }
       runJobs()
-      for action in deadlines.takeDue(now) { action() }
+      let newest = deadlines.newest
+      while let action = deadlines.takeDue(now, upTo: newest) { action() }
       runJobs()
       for action in turnEnds { action() }
       runJobs()

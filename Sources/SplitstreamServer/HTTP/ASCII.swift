@@ -65,9 +65,20 @@ extension [UInt8] {
     guard range.count == text.utf8CodeUnitCount else { return false }
     // Unsafe: the pointer of a literal is valid for ever, and the index stays below its length.
     let expected = text.utf8Start
-    for offset in 0..<range.count
-    where ASCII.lowercased(self[range.lowerBound + offset]) != expected[offset] {
-      return false
+    var offset = 0
+    while offset < range.count {
+      if ASCII.lowercased(self[range.lowerBound + offset]) != expected[offset] { return false }
+      offset += 1
+    }
+    return true
+  }
+
+  /// Whether a field value may consist of these bytes.
+  func isFieldContent(_ range: Range<Int>) -> Bool {
+    var index = range.lowerBound
+    while index < range.upperBound {
+      if !ASCII.isFieldContent(self[index]) { return false }
+      index += 1
     }
     return true
   }
@@ -93,11 +104,15 @@ extension [UInt8] {
   /// Appends a number of at least 0 in decimal, without a String.
   mutating func append(decimal number: Int) {
     precondition(number >= 0, "HTTP writes no negative number")
-    var divisor = 1
-    while number / divisor >= 10 { divisor *= 10 }
-    while divisor > 0 {
-      append(ASCII.zero + UInt8(number / divisor % 10))
-      divisor /= 10
+    var digits: InlineArray<20, UInt8> = .init(repeating: ASCII.zero)
+    var first = 19
+    var rest = number
+    while rest >= 10 {
+      digits[first] = ASCII.zero + UInt8(rest % 10)
+      rest /= 10
+      first -= 1
     }
+    digits[first] = ASCII.zero + UInt8(rest)
+    for index in first..<20 { append(digits[index]) }
   }
 }

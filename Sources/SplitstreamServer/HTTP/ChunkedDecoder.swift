@@ -10,7 +10,7 @@ struct ChunkedDecoder: Sendable {
   private var sizeDigits = 0
   /// What remains of the chunk being read.
   private var remaining = 0
-  /// What the body limit has been spent on: data announced, extensions, trailers, needless zeros.
+  /// What the body limit has been spent on: data announced, extensions, trailers, needless zeros; not line ends.
   private var spent = 0
   private var trailerLine: [UInt8] = []
   private var trailerBytes = 0
@@ -116,7 +116,7 @@ struct ChunkedDecoder: Sendable {
       }
     default: throw Self.malformed
     }
-    try spend(1)
+    if byte != ASCII.carriageReturn { try spend(1) }
   }
 
   private mutating func stepTrailer(_ byte: UInt8) throws(HTTPError) {
@@ -125,14 +125,13 @@ struct ChunkedDecoder: Sendable {
     guard trailerBytes <= trailerLimits.headBytesMax else {
       throw .framing(.headTooLarge, "The request's trailer section is too large.")
     }
-    guard byte == ASCII.lineFeed else { return try spend(1) }
+    guard byte == ASCII.lineFeed else { return byte == ASCII.carriageReturn ? () : try spend(1) }
     let end = trailerLine.count - 2
     guard end >= 0, trailerLine[end] == ASCII.carriageReturn else { throw Self.malformed }
     if end == 0 {
       state = .complete
       return
     }
-    try spend(1)
     trailerCount += 1
     guard trailerCount <= trailerLimits.fieldCountMax else {
       throw .framing(.headTooLarge, "The request has too many trailer fields.")

@@ -16,7 +16,7 @@ struct HeaderField: Sendable {
       throw .framing(.badRequest, "A header field is not a name, a colon and a value.")
     }
     let value = bytes.trimmingBlanks(index + 1..<line.upperBound)
-    for position in value where !ASCII.isFieldContent(bytes[position]) {
+    guard bytes.isFieldContent(value) else {
       throw .framing(.badRequest, "A header field has a control character in its value.")
     }
     name = UInt32(line.lowerBound - start)..<UInt32(index - start)

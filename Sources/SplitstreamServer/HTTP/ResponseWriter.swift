@@ -65,9 +65,15 @@ struct ResponseWriter {
 
   /// A line end in a value would start a field that nobody meant: control characters become spaces.
   private static func writeField(_ name: String, _ value: String, to output: inout [UInt8]) {
-    for byte in name.utf8 where ASCII.token.contains(byte) { output.append(byte) }
+    output.append(contentsOf: name.utf8)
     output.append(": ")
-    for byte in value.utf8 { output.append(ASCII.isFieldContent(byte) ? byte : ASCII.space) }
+    let start = output.count
+    output.append(contentsOf: value.utf8)
+    if !output.isFieldContent(start..<output.count) {
+      for index in start..<output.count where !ASCII.isFieldContent(output[index]) {
+        output[index] = ASCII.space
+      }
+    }
     output.append("\r\n")
   }
 

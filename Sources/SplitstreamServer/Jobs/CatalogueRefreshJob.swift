@@ -63,11 +63,6 @@ final class CatalogueRefreshJob: Sendable {
     }
   }
 
-  /// The shards that events may wait in.
-  func shards() -> Set<Int> { queue.sync { $0.catalogue.shards } }
-
-  func environment(_ id: ULID) -> Environment? { queue.sync { $0.catalogue.environment(id) } }
-
   private func tick(_ state: inout State) {
     do throws(StorageError) {
       if try state.session.open() !== state.listening || isStale(state) {

@@ -21,7 +21,8 @@ final class PipelineConnection: Watcher {
 
   /// Begins to connect. `onOpen` and `onEnd` are called at most once each, never before this returns.
   init(
-    to address: PostgresAddress, applicationName: String, timeoutSeconds: Double, on loop: EventLoop,
+    to address: PostgresAddress, applicationName: String, timeoutSeconds: Double,
+    on loop: EventLoop,
     onOpen: @escaping () -> Void, onEnd: @escaping (PostgresError) -> Void
   ) {
     self.loop = loop
@@ -41,8 +42,6 @@ final class PipelineConnection: Watcher {
     }
   }
 
-  var inFlightCount: Int { calls.count - firstCall }
-
   // MARK: Calls
 
   /// Sends a batch; `finish` is called once, when its transaction has ended or the connection has.
@@ -56,12 +55,12 @@ final class PipelineConnection: Watcher {
       }
       // Without its Sync nothing of what was buffered is committed.
       guard isSent == 1 else {
-        finish(.unavailable(message))
+        finish(.unavailable(PostgresError.reason(handle)))
         return endWithMessage()
       }
     }
     append(steps) { [weak self] error in
-      if let error, error.meansPreparedAnew { used.forEach { self?.forget($0) } }
+      if let error, error.meansPreparedAnew { self?.forget(used) }
       // A call whose statement could not be prepared would itself only say that there is no such statement.
       finish(error.map { error in used.lazy.compactMap(\.error).first ?? error })
     }
@@ -109,15 +108,17 @@ final class PipelineConnection: Watcher {
     append([]) { [weak self] error in
       guard let error else { return }
       preparation.error = error
-      self?.forget(preparation)
+      self?.forget([preparation])
     }
     return preparation
   }
 
   /// The next call prepares the statement anew, for example after a migration has changed its columns.
-  private func forget(_ preparation: Preparation) {
-    let name = preparation.statement.name
-    if preparations[name] === preparation { preparations[name] = nil }
+  private func forget(_ failed: [Preparation]) {
+    for preparation in failed {
+      let name = preparation.statement.name
+      if preparations[name] === preparation { preparations[name] = nil }
+    }
   }
 
   // MARK: The descriptor
@@ -144,7 +145,8 @@ final class PipelineConnection: Watcher {
   }
 
   private func open() {
-    guard let handle, PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1, watch(.read)
+    guard let handle, PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1,
+      watch(.read)
     else { return endWithMessage() }
     if let deadline { loop.cancel(deadline) }
     deadline = nil
@@ -222,8 +224,5 @@ final class PipelineConnection: Watcher {
     }
   }
 
-  /// What libpq says, which has an answer even for a connection that it had no memory for.
-  private var message: String { PQerrorMessage(handle).map { String(cString: $0) } ?? "" }
-
-  private func endWithMessage() { end(.lost(message)) }
+  private func endWithMessage() { end(.lost(PostgresError.reason(handle))) }
 }

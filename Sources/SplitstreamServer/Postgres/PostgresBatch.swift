@@ -10,6 +10,9 @@ struct PostgresBatch {
 
   var isEmpty: Bool { steps.isEmpty }
 
+  /// How much the parameters hold.
+  var byteCount: Int { steps.reduce(0) { $0 + $1.parameters.byteCount } }
+
   /// Adds a statement; its rows are there once the batch has run.
   @discardableResult
   mutating func rows<T>(

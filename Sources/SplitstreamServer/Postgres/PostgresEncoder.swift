@@ -105,9 +105,11 @@ struct PostgresParameters {
       offsets.append(isPresent ? start : -1)
       lengths.append(Int32(encoder.bytes.count - start))
     }
-    // An empty buffer has no address, and libpq takes a value without address for NULL.
+    // An empty buffer may have no address, and libpq takes a value without address for NULL.
     encoder.append(0 as UInt8)
   }
+
+  var byteCount: Int { encoder.bytes.count }
 
   /// Calls `body` with libpq's four arguments: the number of values, the values, their lengths, their formats.
   func withPointers<Result>(

@@ -70,7 +70,9 @@ struct PostgresField {
   }
 
   /// The elements of a one-dimensional array without NULLs; its layout is `PostgresEncoder.appendArray`'s.
-  func elements<T>(_ decode: (PostgresField) throws(PostgresError) -> T) throws(PostgresError) -> [T] {
+  func elements<T>(_ decode: (PostgresField) throws(PostgresError) -> T) throws(PostgresError)
+    -> [T]
+  {
     let dimensions = try integer(Int32.self, at: 0)
     let elementType = try integer(UInt32.self, at: 8)
     guard dimensions != 0 else { return [] }

@@ -3,14 +3,19 @@
 /// Every call is a transaction of its own and returns after its commit. A connection that ends, or does not answer in
 /// time, is replaced; the calls in flight are told that their outcome is unknown. Loop-owned.
 final class PostgresPipeline {
-  /// Calls above this wait nowhere: they are refused. It bounds the memory of a stalled server.
+  /// Calls above these are refused, not kept: they bound the memory that a stalled server costs.
   static let callsInFlightMax = 10_000
+  static let bytesInFlightMax = 64 << 20
   static let reconnectSecondsMin = 0.05
   static let reconnectSecondsMax = 2.0
 
   /// Called on the loop after every change: for the log and the readiness of the process.
   var onEvent: ((Event) -> Void)?
 
+  /// How many calls wait for their answers.
+  private(set) var inFlightCount = 0
+
+  private var inFlightBytes = 0
   private let loop: EventLoop
   private let address: PostgresAddress
   private let applicationName: String
@@ -34,7 +39,6 @@ final class PostgresPipeline {
   }
 
   var isConnected: Bool { connection?.isOpen ?? false }
-  var inFlightCount: Int { (early?.count ?? 0) + (connection?.inFlightCount ?? 0) }
 
   // MARK: Calls
 
@@ -51,7 +55,8 @@ final class PostgresPipeline {
 
   /// Runs one statement; how many rows it wrote.
   @discardableResult
-  func execute(_ statement: Statement, _ values: [PostgresValue]) async throws(PostgresError) -> Int {
+  func execute(_ statement: Statement, _ values: [PostgresValue]) async throws(PostgresError) -> Int
+  {
     var batch = PostgresBatch()
     let count = batch.execute(statement, values)
     try await run(batch)
@@ -76,10 +81,18 @@ final class PostgresPipeline {
   func run(_ batch: PostgresBatch) async throws(PostgresError) {
     if batch.isEmpty { return }
     let steps = batch.steps
+    let byteCount = batch.byteCount
+    guard inFlightCount < Self.callsInFlightMax,
+      inFlightBytes + byteCount <= Self.bytesInFlightMax
+    else { throw .unavailable("too much waits for answers") }
+    inFlightCount += 1
+    inFlightBytes += byteCount
     let error = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<PostgresError?, Never>) in
       submit(Call(steps: steps, finish: { continuation.resume(returning: $0) }))
     }
+    inFlightCount -= 1
+    inFlightBytes -= byteCount
     if let error { throw error }
   }
 
@@ -107,9 +120,6 @@ final class PostgresPipeline {
 
   private func submit(_ call: Call) {
     loop.preconditionOnLoop()
-    guard inFlightCount < Self.callsInFlightMax else {
-      return call.finish(.unavailable("\(Self.callsInFlightMax) calls wait for their answers"))
-    }
     if let connection, connection.isOpen {
       connection.send(call.steps, finish: call.finish)
     } else if early != nil, !isClosed {
@@ -129,7 +139,9 @@ final class PostgresPipeline {
 
   private func connected() {
     reconnectSeconds = Self.reconnectSecondsMin
-    for call in takeEarly() { connection?.send(call.steps, finish: call.finish) }
+    let early = takeEarly()
+    // A connection that ends under them still answers the rest.
+    if let connection { for call in early { connection.send(call.steps, finish: call.finish) } }
     onEvent?(.connected)
   }
 

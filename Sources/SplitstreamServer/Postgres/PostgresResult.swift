@@ -43,3 +43,11 @@ struct PostgresResult: ~Copyable {
     PQresultErrorField(handle, Int32(code.value)).map { String(cString: $0) }
   }
 }
+
+extension PostgresError {
+  /// What libpq says about a connection, in one line; it has an answer even for one that it had no memory for.
+  static func reason(_ handle: OpaquePointer?) -> String {
+    let message = PQerrorMessage(handle).map { String(cString: $0) } ?? ""
+    return String(message.prefix { $0 != "\n" })
+  }
+}

@@ -206,7 +206,7 @@ final class PostgresSession {
     var state = PGRES_POLLING_WRITING
     while state != PGRES_POLLING_OK {
       guard PQstatus(handle) != CONNECTION_BAD, state != PGRES_POLLING_FAILED else {
-        let reason = PQerrorMessage(handle).map { String(cString: $0) } ?? "no memory"
+        let reason = PostgresError.reason(handle)
         close()
         throw .unavailable(reason)
       }
@@ -240,7 +240,7 @@ final class PostgresSession {
 
   /// Closes the session and says why.
   private func lost() -> PostgresError {
-    let reason = PQerrorMessage(handle).map { String(cString: $0) } ?? "closed"
+    let reason = PostgresError.reason(handle)
     close()
     return .lost(reason)
   }

@@ -32,14 +32,18 @@ struct Row {
   func doubleOrNil(_ column: Int) throws(PostgresError) -> Double? { try field(column)?.double() }
 
   /// Any kind of text, an enumeration, a `name`.
-  func text(_ column: Int) throws(PostgresError) -> String { try present(textOrNil(column), column) }
+  func text(_ column: Int) throws(PostgresError) -> String {
+    try present(textOrNil(column), column)
+  }
   func textOrNil(_ column: Int) throws(PostgresError) -> String? { try field(column)?.text() }
 
   /// `bytea`, or the UTF-8 bytes of a text.
   func bytes(_ column: Int) throws(PostgresError) -> [UInt8] {
     try present(bytesOrNil(column), column)
   }
-  func bytesOrNil(_ column: Int) throws(PostgresError) -> [UInt8]? { try field(column)?.byteArray() }
+  func bytesOrNil(_ column: Int) throws(PostgresError) -> [UInt8]? {
+    try field(column)?.byteArray()
+  }
 
   func uuid(_ column: Int) throws(PostgresError) -> PostgresUUID {
     try present(uuidOrNil(column), column)
@@ -55,7 +59,9 @@ struct Row {
   }
 
   /// The text of a `json` or `jsonb` document.
-  func json(_ column: Int) throws(PostgresError) -> [UInt8] { try present(jsonOrNil(column), column) }
+  func json(_ column: Int) throws(PostgresError) -> [UInt8] {
+    try present(jsonOrNil(column), column)
+  }
   func jsonOrNil(_ column: Int) throws(PostgresError) -> [UInt8]? { try field(column)?.json() }
 
   // MARK: Arrays of one dimension, without NULLs

@@ -49,7 +49,8 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     var commands: [[[UInt8]]] = []
     if let password {
       commands.append(
-        user.map { RedisCommand.words("AUTH", $0, password) } ?? RedisCommand.words("AUTH", password))
+        user.map { RedisCommand.words("AUTH", $0, password) }
+          ?? RedisCommand.words("AUTH", password))
     }
     if database != 0 { commands.append(RedisCommand.words("SELECT", String(database))) }
     return commands + [RedisCommand.words("PING")]

@@ -12,7 +12,7 @@ struct RedisArguments {
       lengths.append(argument.count)
       bytes.append(contentsOf: argument)
     }
-    bytes.append(0)  // An empty buffer has no address.
+    bytes.append(0)  // An empty buffer may have no address.
   }
 
   var byteCount: Int { bytes.count }

@@ -7,7 +7,6 @@ import Glibc
 /// 0.14 knows no time-outs. Calls are answered in the order in which they were sent.
 final class RedisConnection: Watcher {
   private(set) var isOpen = false
-  private(set) var bytesInFlight = 0
   /// The SHA-1 of each script, by its name.
   private(set) var digests: [String: [UInt8]] = [:]
 
@@ -50,12 +49,11 @@ final class RedisConnection: Watcher {
     }
   }
 
-  var inFlightCount: Int { calls.count - firstCall }
-
   // MARK: Calls
 
   /// Sends a command with the output of this turn; `finish` is called once.
-  func send(_ arguments: RedisArguments, finish: @escaping (Result<RedisReply, RedisError>) -> Void) {
+  func send(_ arguments: RedisArguments, finish: @escaping (Result<RedisReply, RedisError>) -> Void)
+  {
     guard let context, !isEnded else { return finish(.failure(.unavailable("not connected"))) }
     let isTaken = arguments.withPointers { count, pointers, lengths in
       redisAsyncCommandArgv(context, Self.onReply, nil, count, pointers, lengths)
@@ -64,8 +62,7 @@ final class RedisConnection: Watcher {
       return finish(.failure(.unavailable("the connection is ending")))
     }
     let deadline = loop.now &+ UInt64(timeoutSeconds * 1e9)
-    calls.append(Call(deadline: deadline, byteCount: arguments.byteCount, finish: finish))
-    bytesInFlight += arguments.byteCount
+    calls.append(Call(deadline: deadline, finish: finish))
     if timeout == nil { scheduleTimeout() }
   }
 
@@ -87,7 +84,6 @@ final class RedisConnection: Watcher {
     let unanswered = calls[firstCall...]
     calls = []
     firstCall = 0
-    bytesInFlight = 0
     for call in unanswered { call.finish(.failure(reason)) }
     onEnd(reason)
   }
@@ -110,7 +106,6 @@ final class RedisConnection: Watcher {
       calls.removeFirst(firstCall)
       firstCall = 0
     }
-    bytesInFlight -= call.byteCount
     call.finish(.success(reply))
   }
 
@@ -118,7 +113,6 @@ final class RedisConnection: Watcher {
   private struct Call {
     /// When the wait for the answer ends, in the loop's monotonic nanoseconds.
     let deadline: UInt64
-    let byteCount: Int
     let finish: (Result<RedisReply, RedisError>) -> Void
   }
 
@@ -209,14 +203,15 @@ final class RedisConnection: Watcher {
 
   // MARK: hiredis's callbacks
 
-  private static let onReply: @convention(c) (
-    UnsafeMutablePointer<redisAsyncContext>?, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?
-  ) -> Void = { context, reply, _ in
-    // Without a reply the context is being freed; `end` tells the callers.
-    guard let this = context?.pointee.data, let reply else { return }
-    let copy = RedisReply(reply.assumingMemoryBound(to: redisReply.self))
-    Unmanaged<RedisConnection>.fromOpaque(this).takeUnretainedValue().answer(copy)
-  }
+  private static let onReply:
+    @convention(c) (
+      UnsafeMutablePointer<redisAsyncContext>?, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?
+    ) -> Void = { context, reply, _ in
+      // Without a reply the context is being freed; `end` tells the callers.
+      guard let this = context?.pointee.data, let reply else { return }
+      let copy = RedisReply(reply.assumingMemoryBound(to: redisReply.self))
+      Unmanaged<RedisConnection>.fromOpaque(this).takeUnretainedValue().answer(copy)
+    }
 
   private static let onAddWrite: @convention(c) (UnsafeMutableRawPointer?) -> Void = { this in
     guard let this else { return }

@@ -8,7 +8,8 @@ enum RedisError: Error, Equatable, Sendable {
   case timeout
   /// The connection ended before the answer. Outcome unknown: what was sent may have been done.
   case lost(String)
-  /// The server refused, with its words: "OOM …", "READONLY …". A script that fails half-way keeps what it did before.
+  /// The server refused, with its words: "OOM …", "READONLY …". A script that fails half-way keeps
+  /// what it did before.
   case server(String)
 
   /// Whether what was asked for may have been done although an error was thrown.

@@ -3,7 +3,7 @@
 /// Commands of one turn leave together. A connection that ends, or does not answer in time, is replaced; the callers in
 /// flight are told that their outcome is unknown. Loop-owned.
 final class RedisPipeline {
-  /// Commands above these are refused, not kept: they bound the memory of a stalled server.
+  /// Commands above these are refused, not kept: they bound the memory that a stalled server costs.
   static let callsInFlightMax = 10_000
   static let bytesInFlightMax = 64 << 20
   static let reconnectSecondsMin = 0.05
@@ -12,6 +12,10 @@ final class RedisPipeline {
   /// Called on the loop after every change: for the log and the readiness of the process.
   var onEvent: ((Event) -> Void)?
 
+  /// How many commands wait for their answers.
+  private(set) var inFlightCount = 0
+
+  private var inFlightBytes = 0
   private let loop: EventLoop
   private let address: RedisAddress
   private let scripts: [RedisScript]
@@ -23,7 +27,8 @@ final class RedisPipeline {
   /// Commands given while the very first connection is under way; nil once that has been decided.
   private var early: [Call]? = []
 
-  /// Begins to connect at once. `scripts` are all that `evaluate` will be asked for; `timeoutSeconds` bounds every wait.
+  /// Begins to connect at once. `scripts` are loaded on every connection, before its first command;
+  /// `timeoutSeconds` bounds every wait.
   init(
     to address: RedisAddress, scripts: [RedisScript], timeoutSeconds: Double, on loop: EventLoop
   ) {
@@ -36,17 +41,23 @@ final class RedisPipeline {
   }
 
   var isConnected: Bool { connection?.isOpen ?? false }
-  var inFlightCount: Int { (early?.count ?? 0) + (connection?.inFlightCount ?? 0) }
 
   // MARK: Commands
 
   /// Sends one command: its name and its arguments, any bytes.
   func command(_ arguments: [[UInt8]]) async throws(RedisError) -> RedisReply {
     let arguments = RedisArguments(arguments)
+    guard inFlightCount < Self.callsInFlightMax,
+      inFlightBytes + arguments.byteCount <= Self.bytesInFlightMax
+    else { throw .unavailable("too much waits for answers") }
+    inFlightCount += 1
+    inFlightBytes += arguments.byteCount
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<RedisReply, RedisError>, Never>) in
       submit(Call(arguments: arguments, finish: { continuation.resume(returning: $0) }))
     }
+    inFlightCount -= 1
+    inFlightBytes -= arguments.byteCount
     return try result.get().get()
   }
 
@@ -98,9 +109,6 @@ final class RedisPipeline {
 
   private func submit(_ call: Call) {
     loop.preconditionOnLoop()
-    guard inFlightCount < Self.callsInFlightMax,
-      connection?.bytesInFlight ?? 0 < Self.bytesInFlightMax
-    else { return call.finish(.failure(.unavailable("too much waits for answers"))) }
     if let connection, connection.isOpen {
       connection.send(call.arguments, finish: call.finish)
     } else if early != nil, !isClosed {
@@ -120,7 +128,9 @@ final class RedisPipeline {
 
   private func connected() {
     reconnectSeconds = Self.reconnectSecondsMin
-    for call in takeEarly() { connection?.send(call.arguments, finish: call.finish) }
+    let early = takeEarly()
+    // A connection that ends under them still answers the rest.
+    if let connection { for call in early { connection.send(call.arguments, finish: call.finish) } }
     onEvent?(.connected)
   }
 

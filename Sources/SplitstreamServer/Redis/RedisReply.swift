@@ -18,7 +18,8 @@ enum RedisReply: Sendable, Equatable {
     case REDIS_REPLY_STATUS: self = .status(String(decoding: Self.content(reply), as: UTF8.self))
     case REDIS_REPLY_ERROR: self = .error(String(decoding: Self.content(reply), as: UTF8.self))
     case REDIS_REPLY_ARRAY:
-      let elements = UnsafeBufferPointer(start: reply.pointee.element, count: reply.pointee.elements)
+      let elements = UnsafeBufferPointer(
+        start: reply.pointee.element, count: reply.pointee.elements)
       self = .array(elements.map { element in element.map { RedisReply($0) } ?? .null })
     default: self = .null
     }

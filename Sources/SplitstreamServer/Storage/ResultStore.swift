@@ -36,9 +36,14 @@ struct ResultStore {
 
   /// Makes the open transaction see one state of the database, and says of which instant.
   ///
-  /// Else a unit could be among the converted and not yet among the exposed.
+  /// Else a unit could be among the converted and not yet among the exposed. Nested loops are out because right after
+  /// many events came in, PostgreSQL still takes the tables for small, and would compare every unit with every event.
   func begin() throws(PostgresError) -> Timestamp {
-    try session.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    try session.script(
+      """
+      SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+      SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'
+      """)
     guard let time = try session.rows(CatalogueReader.now, [], { row throws(PostgresError) in try row.instant(0) }).first
     else { throw .decoding("no time") }
     return time

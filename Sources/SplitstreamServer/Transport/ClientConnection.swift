@@ -65,7 +65,7 @@ final class ClientConnection: Watcher {
 
   /// The server stops: the request being received or answered is the last one.
   func stop() {
-    guard wantsInput, parser.stage == .idle, output.isEmpty else { return }
+    guard wantsInput, !isPumping, parser.stage == .idle, output.isEmpty else { return }
     // A request may have arrived that the loop has not told of yet.
     receive()
     if stage == .open, !isAnswering, parser.stage == .idle { close() }
@@ -161,7 +161,6 @@ final class ClientConnection: Watcher {
 
   private func finishAnswer(_ response: Response) {
     isAnswering = false
-    guard stage == .open else { return }
     write(response)
     pump()
   }
@@ -175,6 +174,8 @@ final class ClientConnection: Watcher {
   // MARK: Writing and ending
 
   private func write(_ response: Response) {
+    // The connection may have ended while the answer was made.
+    guard stage == .open else { return }
     if server.isStopping { persistence = .close }
     server.write(response, isHead: answersHead, persistence, to: &output)
     if persistence == .close { stage = .ending }

@@ -11,6 +11,7 @@ struct BestArmTests {
     [(0, 0), (1_000_000_000, 50_000_000)],
     [(1000, 0), (1000, 0), (10, 0)],
     [(1_000_000_000, 1_000_000_000), (1_000_000_000, 999_999_999), (5, 5)],
+    [(1_000_000_000, 0), (1_000_000_000, 1_000_000_000)],
     [(20, 3), (20_000, 3100), (20_000_000, 3_010_000)],
     (0..<20).map { (5000 + 100 * $0, 250 + 9 * $0) },
   ]
@@ -104,10 +105,23 @@ struct BestArmTests {
       let table = try #require(arm.table)
       for probability in [1e-6, 0.025, 0.5, 0.975, 1 - 1e-6] {
         let tails = table.tails(at: table.quantile(probability))
-        #expect(abs(tails.below - probability) < 1e-13)
-        #expect(abs(tails.above - (1 - probability)) < 1e-13)
+        #expect(abs(tails.below - probability) < 1e-12)
+        #expect(abs(tails.above - (1 - probability)) < 1e-12)
       }
       #expect(arm.interval.lower < arm.mean && arm.mean < arm.interval.upper)
+    }
+  }
+
+  /// Edges of both tables then fall beside each other, with no number between them.
+  @Test("arms that differ by less than a rounding error")
+  func neighbours() {
+    for counts in Self.cases.joined() {
+      let arm = ArmPosterior(BinaryCounts(units: counts.0, conversions: counts.1))
+      for relative in [1e-16, -1e-16, 2.3e-16, -2.3e-16, 5e-16, 1e-15, -1e-15] {
+        let probability = Lift(of: arm, over: arm).probability(atLeast: relative)
+        // Of a rate of 1 − 1e-9, a lift of 1e-15 is a millionth of its distance from 1.
+        #expect(abs(probability - 0.5) < 1e-6)
+      }
     }
   }
 

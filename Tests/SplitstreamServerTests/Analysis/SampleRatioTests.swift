@@ -32,6 +32,8 @@ struct SampleRatioTests {
     #expect(ratio.pValue == 0)
     #expect(ratio.isWarning)
     #expect(ratio.degreesOfFreedom == 1)
+    // However few they are.
+    #expect(SampleRatio([WeightPhase(weights: [50, 50, 0], counts: [2, 1, 1])]).isWarning)
     #expect(!SampleRatio([WeightPhase(weights: [50, 50, 0], counts: [500, 500, 0])]).isWarning)
   }
 

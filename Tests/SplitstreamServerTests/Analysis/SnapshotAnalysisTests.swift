@@ -117,6 +117,15 @@ struct SnapshotAnalysisTests {
     #expect(control.decision.outcome == .lost)
   }
 
+  @Test("of two candidates only a treatment minds a guardrail", arguments: [0, 1])
+  func candidate(index: Int) {
+    let decision = Decision(
+      candidate: index, control: 0, isEnough: true, srmWarning: false, violators: [0, 1],
+      horizonReached: false)
+    #expect(decision.isSatisfied == (index == 0))
+    #expect(decision.obstacles == (index == 0 ? [] : [.guardrailViolated]))
+  }
+
   @Test("a sample-ratio warning of the past still vetoes")
   func latchedWarning() {
     var inputs = Self.inputs([(20_000, 2000), (20_000, 2160)])

@@ -75,7 +75,8 @@ extension VectorFunctions {
 
   static func moments(_ arm: VectorInput) throws -> UnitMoments {
     UnitMoments(
-      units: try arm.int("n"), sum: try arm.double("sum"), sumSquares: try arm.double("sum_squares"))
+      units: try arm.int("n"), sum: try arm.double("sum"), sumSquares: try arm.double("sum_squares")
+    )
   }
 
   private static func ratio(_ arm: VectorInput) throws -> RatioMoments {

@@ -12,6 +12,10 @@ final class TemporaryFolder: Sendable {
   }
 
   deinit {
+    remove()
+  }
+
+  func remove() {
     try? FileManager.default.removeItem(atPath: path)
   }
 

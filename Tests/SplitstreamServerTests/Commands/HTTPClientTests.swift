@@ -122,8 +122,6 @@ import Testing
     #expect(throws: ClientError.unreachable(url: address.url, reason: "connection refused")) {
       try client.connect()
     }
-    let unknown = HTTPClient(try ServerAddress(parsing: "http://no-such-host.invalid"))
-    #expect(throws: ClientError.self) { try unknown.connect() }
   }
 
   @Test func notHTTPIsNotRetried() throws {

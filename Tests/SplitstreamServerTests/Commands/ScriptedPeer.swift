@@ -51,6 +51,7 @@ final class ScriptedPeer: Sendable {
         let connection = connections
         Self.thread { peer.serve(socket, connection) }
       }
+      close(descriptor)
     }
   }
 

@@ -14,3 +14,13 @@ enum LoopRunner {
     return try await Task(executorPreference: loop) { try await body(loop) }.value
   }
 }
+
+extension EventLoop {
+  /// Starts `body` with a value of this loop, now and on this loop; it goes on while the caller does something else.
+  func start<Owned, Value: Sendable>(
+    with owned: Owned, _ body: @escaping @Sendable (Owned) async throws -> Value
+  ) -> Task<Value, any Error> {
+    let confined = LoopConfined(owned, to: self)
+    return Task.immediate(executorPreference: self) { try await body(confined.value) }
+  }
+}

@@ -60,7 +60,7 @@ final class TestProcess: Sendable {
       posix_spawn_file_actions_addclose(&actions, descriptor)
     }
     var copies = arguments.map { strdup($0) } + [nil]
-    defer { copies.forEach { free($0) } }
+    defer { for copy in copies { free(copy) } }
     var pid = pid_t()
     let code = posix_spawnp(&pid, arguments[0], &actions, nil, &copies, environ)
     precondition(code == 0, "\(arguments[0]) does not start: \(String(cString: strerror(code)))")

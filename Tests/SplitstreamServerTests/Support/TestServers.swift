@@ -11,6 +11,7 @@ final class TestServers: Sendable {
   let postgres: TestPostgres
   let redis: TestRedis
   private let databases = Counter()
+  private let redisDatabases = Counter()
 
   private init() {
     postgres = TestPostgres()
@@ -32,6 +33,9 @@ final class TestServers: Sendable {
 
   /// Shared by all suites: each keeps to keys with a prefix of its own.
   var redisURL: String { redis.url }
+
+  /// The URL of a Redis database that nobody else uses: for what names its keys by itself.
+  func redisDatabaseURL() -> String { "\(redis.url)?db=\(redisDatabases.next())" }
 
   private func stop() {
     postgres.remove()
@@ -98,6 +102,11 @@ final class TestPostgres: Sendable {
 final class TestRedis: Sendable {
   let directory = TestDirectory.make("ss-redis")
   private let process = TestProcess()
+
+  init() {
+    // As the server does at its start: hiredis writes to sockets whose peer may be gone.
+    signal(SIGPIPE, SIG_IGN)
+  }
 
   var url: String { "unix://\(directory)/redis.sock" }
 

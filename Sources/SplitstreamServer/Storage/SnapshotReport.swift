@@ -1,40 +1,38 @@
 /// A snapshot as text: a table for each metric, the sample ratio, the decision. Probabilities and shares are those that
 /// the server computed; nothing is computed here.
-struct ResultReport {
+struct SnapshotReport {
   let text: String
 
-  /// - Throws: `ClientError.malformed` when the snapshot lacks what every snapshot has.
-  init(_ snapshot: JSONValue, experimentKey: String) throws(ClientError) {
+  /// - Parameter snapshot: as the API answers it; what it lacks is shown as `-`.
+  init(_ snapshot: JSONValue, experimentKey: String) {
     let computedAt = snapshot["computed_at"]?.string ?? "an unknown time"
     var lines = ["\(experimentKey), snapshot of \(computedAt)"]
-    guard let metrics = snapshot["metrics"]?.elements, !metrics.isEmpty else {
-      throw .malformed(reason: "the snapshot has no metrics")
-    }
+    let metrics = snapshot["metrics"].map { Array($0.elements) } ?? []
     for metric in metrics {
       let role = metric["role"]?.string.map { " (\($0))" } ?? ""
-      lines += ["", "\(metric["metric_key"]?.string ?? "?")\(role)"]
-      lines += try Self.table(metric).lines
+      lines += ["", "\(metric["metric_key"]?.string ?? "-")\(role)"]
+      lines += Self.table(metric).lines
     }
+    // Without a metric there are units all the same.
+    if metrics.isEmpty { lines += [""] + Self.table(snapshot).lines }
     lines += ["", Self.sampleRatio(snapshot)]
     lines += Self.decision(snapshot)
     text = lines.joined(separator: "\n") + "\n"
   }
 
-  private static func table(_ metric: JSONValue) throws(ClientError) -> TextTable {
+  private static func table(_ metric: JSONValue) -> TextTable {
     var table = TextTable(
       header: [
         "variant", "units", "converted", "rate", "95 % interval", "vs control, points",
         "prob best", "expected loss",
       ])
     for variant in metric["per_variant"]?.elements.map({ $0 }) ?? [] {
-      guard let key = variant["variant_key"]?.string, let units = variant["sample_size"]?.integer,
-        let converted = variant["conversions"]?.integer
-      else { throw .malformed(reason: "a variant of the snapshot has no counts") }
+      let key = variant["variant_key"]?.string ?? "-"
       let isControl = variant["is_control"]?.bool ?? false
       table.append([
         isControl ? "\(key) (control)" : key,
-        NumberText.grouped(units),
-        NumberText.grouped(converted),
+        variant["sample_size"]?.integer.map(NumberText.grouped) ?? "-",
+        variant["conversions"]?.integer.map(NumberText.grouped) ?? "-",
         cell(variant["observed_rate"]) { NumberText.percent($0) },
         interval(variant["posterior"]?["credible_interval_95"]).map { "\($0) %" } ?? "-",
         isControl ? "-" : lift(variant["lift"]),
@@ -65,12 +63,13 @@ struct ResultReport {
   private static func sampleRatio(_ snapshot: JSONValue) -> String {
     let p = snapshot["srm_chi_squared_p"]?.double
     let value = p.map { $0 < 0.0001 ? "p < 0.0001" : "p = \(NumberText.fixed($0, decimals: 4))" }
-    let isWarning = snapshot["srm_warning"]?.bool ?? false
-    let verdict =
-      isWarning
-      ? "WARNING: the units are not split as configured, do not trust the result"
-      : "no sample ratio mismatch"
-    return "Sample ratio: \(value ?? "not tested"), \(verdict)"
+    var parts = [value ?? "not tested"]
+    if snapshot["srm_warning"]?.bool == true {
+      parts.append("WARNING: the units are not split as configured, do not trust the result")
+    } else if value != nil {
+      parts.append("no mismatch")
+    }
+    return "Sample ratio: \(parts.joined(separator: ", "))"
   }
 
   private static func decision(_ snapshot: JSONValue) -> [String] {

@@ -1,0 +1,45 @@
+@testable import SplitstreamServer
+
+/// What the tests of Redis share.
+enum RedisTesting {
+  /// Runs `body` on a loop with a pipeline to the server, and closes it.
+  static func withPipeline<Value: Sendable>(
+    _ url: String, timeoutSeconds: Double = 10,
+    _ body: @escaping @Sendable (RedisPipeline, EventLoop) async throws -> Value
+  ) async throws -> Value {
+    try await LoopRunner.run { loop in
+      let pipeline = try RedisPipeline(
+        to: RedisAddress(parsing: url), scripts: [sum], timeoutSeconds: timeoutSeconds, on: loop)
+      defer { pipeline.close() }
+      return try await body(pipeline, loop)
+    }
+  }
+
+  static func session(_ url: String, timeoutSeconds: Double = 10) throws -> RedisSession {
+    try RedisSession(to: RedisAddress(parsing: url), timeoutSeconds: timeoutSeconds)
+  }
+
+  /// Adds its argument to its key.
+  static let sum = RedisScript(
+    name: "sum", source: "return redis.call('INCRBY', KEYS[1], ARGV[1])")
+
+  static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
+
+  /// The outcome of a command that may fail.
+  static func outcome(
+    of pipeline: RedisPipeline, _ words: String...
+  ) async -> Result<RedisReply, RedisError> {
+    do throws(RedisError) {
+      return .success(try await pipeline.command(words.map { Array($0.utf8) }))
+    } catch { return .failure(error) }
+  }
+}
+
+extension RedisPipeline {
+  /// The events from now on.
+  func events() -> AsyncStream<Event> {
+    let (stream, continuation) = AsyncStream.makeStream(of: Event.self)
+    onEvent = { continuation.yield($0) }
+    return stream
+  }
+}
