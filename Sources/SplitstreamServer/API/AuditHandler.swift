@@ -3,9 +3,11 @@ struct ListAuditHandler: Handler {
   let store: AuditStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let (query, page) = try Paging.read(request)
+    var query = try QueryReader(request)
+    let page = query.page()
+    try query.finish()
     let filter = AuditStore.Filter(
-      action: query["action"], targetType: query["target_type"], targetID: query["target_id"])
+      action: query.text("action"), targetType: query.text("target_type"), targetID: query.text("target_id"))
     let lines = try await store.lines(
       of: caller.key.workspaceID, environment: caller.key.environmentID, matching: filter, page: page)
     return Paging.response(lines, page, id: \.id)

@@ -12,8 +12,12 @@ struct BodyReader {
     case value(Value)
   }
 
+  /// The first mistake of each member: one that cannot be read has no rule to break. So many at most, lest an answer
+  /// be many times as long as what it is about.
   private final class Notes {
+    static let countMax = 1000
     var problems: [FieldProblem] = []
+    var pointers: Set<String> = []
   }
 
   /// - Throws: `APIError` when the request has no JSON object as its body.
@@ -56,7 +60,9 @@ struct BodyReader {
   var problems: [FieldProblem] { notes.problems }
 
   func note(_ member: String, _ detail: String) {
-    notes.problems.append(FieldProblem(pointer: "\(pointer)/\(member)", detail: detail))
+    let place = "\(pointer)/\(member)"
+    guard notes.problems.count < Notes.countMax, notes.pointers.insert(place).inserted else { return }
+    notes.problems.append(FieldProblem(pointer: place, detail: detail))
   }
 
   /// - Throws: `APIError.validation` with all that was noted here and in the objects within.

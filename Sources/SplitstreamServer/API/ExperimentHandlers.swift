@@ -3,26 +3,17 @@ struct ListExperimentsHandler: Handler {
   let store: ExperimentStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let (query, page) = try Paging.read(request)
-    var problems: [FieldProblem] = []
-    var filter = ExperimentStore.Filter(environmentID: caller.key.environmentID)
-    if let text = query["status"] {
-      filter.status = Experiment.Status(rawValue: text)
-      if filter.status == nil {
-        let names = Experiment.Status.allCases.map(\.rawValue).joined(separator: ", ")
-        problems.append(FieldProblem(pointer: "/query/status", detail: "must be one of \(names)"))
-      }
+    var query = try QueryReader(request)
+    let page = query.page()
+    let status = query.choice("status", Experiment.Status.self)
+    let environment = query.id("environment_id")
+    try query.finish()
+    // Another environment than the key's own has nothing that the key may see.
+    if let environment, !caller.key.sees(environment: environment) {
+      return Paging.response([Experiment](), page, id: \.id)
     }
-    if let text = query["environment_id"] {
-      guard let id = ULID(text) else {
-        problems.append(FieldProblem(pointer: "/query/environment_id", detail: "must be a ULID"))
-        throw APIError.validation(problems)
-      }
-      // Another environment than the key's own has nothing that the key may see.
-      if !caller.key.sees(environment: id) { return Paging.response([Experiment](), page, id: \.id) }
-      filter.environmentID = id
-    }
-    guard problems.isEmpty else { throw APIError.validation(problems) }
+    let filter = ExperimentStore.Filter(
+      environmentID: environment ?? caller.key.environmentID, status: status)
     let experiments = try await store.experiments(of: caller.key.workspaceID, matching: filter, page: page)
     return Paging.response(experiments, page, id: \.id)
   }

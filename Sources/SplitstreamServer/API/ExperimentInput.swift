@@ -96,10 +96,10 @@ enum ExperimentInput {
       body.allowOnly(["key", "weight", "description", "is_control"])
       body.require(["key", "weight"])
       let key = body.present("key", body.key("key", lengthMax: 64)) ?? ""
-      let weight = body.present("weight", body.integer("weight")) ?? 0
-      if !(0...100).contains(weight) { body.note("weight", "must be from 0 to 100") }
+      let weight = body.present("weight", body.integer("weight"))
+      if let weight, !Variant.weights.contains(weight) { body.note("weight", "must be from 0 to 100") }
       return Variant(
-        id: current.first { $0.key == key }?.id ?? ids.make(), key: key, weight: weight,
+        id: current.first { $0.key == key }?.id ?? ids.make(), key: key, weight: weight ?? .min,
         description: body.text("description", bytes: 0...2000).valueOrNil ?? "",
         isControl: body.present("is_control", body.boolean("is_control")) ?? false)
     }.withControl()

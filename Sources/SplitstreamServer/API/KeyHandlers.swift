@@ -5,7 +5,7 @@ struct ListKeysHandler: Handler {
   let store: TenancyStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let (_, page) = try Paging.read(request)
+    let page = try Paging.read(request)
     let keys = try await store.keys(
       of: caller.key.workspaceID, environment: caller.key.environmentID, page: page)
     return Paging.response(keys, page, id: \.id)

@@ -3,7 +3,7 @@ struct ListMetricsHandler: Handler {
   let store: MetricStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let (_, page) = try Paging.read(request)
+    let page = try Paging.read(request)
     return Paging.response(try await store.metrics(of: caller.key.workspaceID, page: page), page, id: \.id)
   }
 }

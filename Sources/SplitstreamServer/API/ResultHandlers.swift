@@ -16,7 +16,7 @@ struct GetResultsHistoryHandler: Handler {
   let snapshots: SnapshotReader
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let (_, page) = try Paging.read(request)
+    let page = try Paging.read(request)
     let experiment = try await experiments.find(request.pathParameters[0], for: caller)
     let found = try await snapshots.history(of: experiment.id, page: page)
     let shown = found.prefix(page.limit - 1)

@@ -15,7 +15,7 @@ struct ListEnvironmentsHandler: Handler {
   let store: TenancyStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let (_, page) = try Paging.read(request)
+    let page = try Paging.read(request)
     let environments = try await store.environments(
       of: caller.key.workspaceID, only: caller.key.environmentID, page: page)
     return Paging.response(environments, page, id: \.id)

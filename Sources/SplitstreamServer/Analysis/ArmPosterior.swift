@@ -4,7 +4,7 @@ struct ArmPosterior: Sendable {
   /// Equal-tailed, 95 %.
   let interval: Interval
   let scale: ValueScale
-  /// Nil for a point mass at `mean`: no unit, or all units of all arms alike (SPEC §3).
+  /// Nil for a point mass at `mean`: no unit, or all units of all arms alike.
   let table: PosteriorTable?
 
   init(mean: Double, scale: ValueScale, table: PosteriorTable) {

@@ -1,4 +1,4 @@
-/// From exposures and events to per-unit values, in memory: the rules of SPEC §1 in one readable
+/// From exposures and events to per-unit values, in memory: the rules in one readable
 /// place, and the reference that the SQL is tested against.
 struct Attribution: Sendable {
   /// One stored exposure; the order of the rows is the order of their ids.

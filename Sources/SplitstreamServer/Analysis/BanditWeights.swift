@@ -1,4 +1,4 @@
-/// Weights that follow the probabilities of being best (SPEC §10; Scott 2010), without a random number.
+/// Weights that follow the probabilities of being best (Scott 2010), without a random number.
 enum BanditWeights {
   /// Whole percents that sum to 100, by largest remainder; ties go to the lower index.
   ///

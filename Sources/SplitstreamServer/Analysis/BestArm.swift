@@ -3,7 +3,7 @@
 ///     prob_best_i     = ∫ f_i(x) Π_{j≠i} F_j(x) dx
 ///     expected_loss_i = ∫ F_i(x) · (1 − Π_{j≠i} F_j(x)) dx
 ///
-/// The second is E[max_j θ_j − θ_i], in units of the metric, with non-negative terms only (SPEC §4.1).
+/// The second is E[max_j θ_j − θ_i], in units of the metric, with non-negative terms only.
 struct BestArm: Sendable {
   private(set) var probabilities: [Double]
   private(set) var expectedLosses: [Double]

@@ -19,7 +19,7 @@ struct BinaryCounts: Equatable, Sendable {
 extension ArmPosterior {
   /// The posterior of a conversion rate: Beta(1 + k, 1 + n − k), from the uniform prior.
   ///
-  /// - Source: SPEC §2; Gelman et al., *Bayesian Data Analysis*, 3rd ed., §2.4.
+  /// - Source: Gelman et al., *Bayesian Data Analysis*, 3rd ed., §2.4.
   init(_ counts: BinaryCounts) {
     let a = 1 + Double(counts.conversions)
     let b = 1 + Double(counts.units - counts.conversions)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The always-valid e-value of a binary metric: do the converters fall to treatment and control in
-/// another share than the units do? (SPEC §6.2)
+/// another share than the units do?
 ///
 /// If converting does not depend on the arm, each converter's arm is an independent coin with the
 /// weights' odds, whatever the rate is and however it drifts; so no model of the rate is needed.

@@ -1,4 +1,4 @@
-/// Variance reduction by what was known of the units before the experiment (SPEC §8).
+/// Variance reduction by what was known of the units before the experiment.
 ///
 /// The covariate is the same metric's value before exposure, 0 for units without one.
 ///

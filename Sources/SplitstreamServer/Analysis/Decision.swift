@@ -1,4 +1,4 @@
-/// What the decision rule makes of one snapshot (SPEC §6): variants by their index.
+/// What the decision rule makes of one snapshot: variants by their index.
 struct Decision: Equatable, Sendable {
   enum Outcome: String, Sendable {
     /// A treatment wins.
@@ -53,11 +53,11 @@ struct Decision: Equatable, Sendable {
 enum Guardrail {
   private static let threshold = 0.95
 
-  /// P(worse than the control) is so large that a treatment may not win (SPEC §6).
+  /// P(worse than the control) is so large that a treatment may not win.
   static func isViolated(probWorse: Double) -> Bool { probWorse >= threshold }
 }
 
-/// The published rule: the most probably best arm wins at the threshold (SPEC §6.1).
+/// The published rule: the most probably best arm wins at the threshold.
 enum PosteriorRule {
   /// Closer than this, two probabilities are equal and a threshold is reached: well above the
   /// error of the quadrature, well below any difference that matters.

@@ -1,4 +1,4 @@
-/// What to do after a fixed-horizon comparison of two arms, and how sure that is (SPEC §6.4).
+/// What to do after a fixed-horizon comparison of two arms, and how sure that is.
 struct FixedHorizonAdvice: Equatable, Sendable {
   enum Confidence: String, Sendable { case high, medium, low }
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The two arms of a fixed-horizon comparison tested once, at the planned end (SPEC §7).
+/// The two arms of a fixed-horizon comparison tested once, at the planned end.
 struct FixedHorizonTest: Equatable, Sendable {
   /// treatment − control.
   let difference: Double

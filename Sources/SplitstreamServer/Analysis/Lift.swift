@@ -1,6 +1,6 @@
 import Glibc
 
-/// A treatment's posterior against the control's (SPEC §4.3).
+/// A treatment's posterior against the control's.
 struct Lift: Sendable {
   private let control: ArmPosterior
   private let treatment: ArmPosterior
@@ -99,7 +99,7 @@ struct Lift: Sendable {
   }
 
   /// Edges of the control's table, and where the changed control meets an edge of the treatment's
-  /// or an end of the values' range: a panel straddling one would cost four digits (SPEC §4.4).
+  /// or an end of the values' range: a panel straddling one would cost four digits.
   private func edges(_ ours: PosteriorTable, _ theirs: PosteriorTable, _ change: ValueChange)
     -> [Double]
   {

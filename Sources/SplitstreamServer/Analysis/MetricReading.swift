@@ -8,7 +8,7 @@ enum EventValue: Equatable, Sendable {
   case other
 }
 
-/// How one metric reads events and sums them up per unit (SPEC §1).
+/// How one metric reads events and sums them up per unit.
 struct MetricReading: Sendable {
   let eventKey: String
   let kind: Metric.Kind

@@ -3,7 +3,7 @@ import Glibc
 /// Evidence that units fall to the arms in other shares than expected, valid at any moment.
 ///
 /// The Bayes factor of a Dirichlet(C·share) mixture of multinomials against the expected shares
-/// (SPEC §5.2 and §6.2; Lindon & Malek 2022). By Ville's inequality it passes 1/α with a
+/// (Lindon & Malek 2022). By Ville's inequality it passes 1/α with a
 /// probability of at most α, however often it is looked at.
 enum MixtureEvidence {
   /// log E of `counts` against `shares`, which are positive and sum to 1.

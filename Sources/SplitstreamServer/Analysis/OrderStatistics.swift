@@ -1,6 +1,6 @@
 import Glibc
 
-/// A quantile of the per-unit values of one arm (SPEC §8).
+/// A quantile of the per-unit values of one arm.
 ///
 /// - Source: Deng, Knoblich & Lu 2018.
 struct QuantileEstimate: Equatable, Sendable {

@@ -2,7 +2,7 @@ import Glibc
 
 /// What an experiment is planned with: the metric's level now, and how the units are shared out.
 ///
-/// The normal model of SPEC §9 (Fleiss, Levin & Paik 2003), two-sided, α shared among treatments.
+/// The usual normal model (Fleiss, Levin & Paik 2003), two-sided, α shared among treatments.
 struct Planning: Equatable, Sendable {
   enum Kind: Equatable, Sendable {
     /// The baseline is a rate.

@@ -1,4 +1,4 @@
-/// The difference of two arms, compared within strata that were known before (SPEC §8).
+/// The difference of two arms, compared within strata that were known before.
 ///
 /// - Source: Miratrix, Sekhon & Yu 2013.
 struct PostStratification: Equatable, Sendable {

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Panels are one `step` (about a standard deviation) wide near the centre and double further out,
 /// up to where the tail is negligible. The density is given up to a factor and divided by its own
-/// integral, because differences of lnΓ lose six digits at 1e9 units (SPEC §4.4). Mass below is
+/// integral, because differences of lnΓ lose six digits at 1e9 units. Mass below is
 /// summed from the left, mass above from the right, so both tails keep their relative accuracy.
 struct PosteriorTable: Sendable {
   /// Ends of the panels, ascending.

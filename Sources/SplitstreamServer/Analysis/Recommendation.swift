@@ -5,7 +5,7 @@ enum Recommendation: String, Sendable {
   case investigate = "INVESTIGATE"
   case `continue` = "CONTINUE"
 
-  /// The recommendation of a running experiment (SPEC §6.4): the first that applies.
+  /// The recommendation of a running experiment: the first that applies.
   ///
   /// - Parameter probMeaningful: the largest P(θ_i ≥ (1 + MDE)·θ_c) of the live treatments.
   init(

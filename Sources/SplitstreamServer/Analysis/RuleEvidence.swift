@@ -1,4 +1,4 @@
-/// What the evidence says under the rule's method, before any veto (SPEC §6.1 – 6.3).
+/// What the evidence says under the rule's method, before any veto.
 struct RuleEvidence: Equatable, Sendable {
   /// The variant that the evidence names.
   let candidate: Int?

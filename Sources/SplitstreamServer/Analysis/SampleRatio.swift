@@ -16,7 +16,7 @@ struct WeightPhase: Equatable, Sendable {
 }
 
 /// Do the units fall to the variants as their weights say? If not, no number of the experiment can
-/// be trusted: something loses or adds units depending on the variant (SPEC §5; Fabijan et al. 2019).
+/// be trusted: something loses or adds units depending on the variant (Fabijan et al. 2019).
 struct SampleRatio: Equatable, Sendable {
   /// Null without units, or when every phase has one live variant only.
   let chiSquared: Double?

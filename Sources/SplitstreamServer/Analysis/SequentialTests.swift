@@ -1,4 +1,4 @@
-/// Each live treatment tested against the control, valid whenever one looks (SPEC §6.2 and §6.3).
+/// Each live treatment tested against the control, valid whenever one looks.
 struct SequentialTests {
   /// The p-value process: the smallest p of all snapshots with enough units in both arms.
   let runningP: [Double?]

@@ -7,7 +7,7 @@ extension ArmPosterior {
   /// model: defined for every n, robust for large n, and free of constants in the metric's units.
   ///
   /// - Parameter arms: all arms of the analysis; the prior is theirs together.
-  /// - Source: SPEC §3; Gelman et al., *Bayesian Data Analysis*, 3rd ed., §3.3.
+  /// - Source: Gelman et al., *Bayesian Data Analysis*, 3rd ed., §3.3.
   static func ofMeans(_ arms: [UnitMoments]) -> [ArmPosterior] {
     let total = arms.reduce(0.0) { $0 + Double($1.units) }
     let pooledMean = total == 0 ? 0 : arms.reduce(0) { $0 + Double($1.units) * $1.mean } / total

@@ -49,7 +49,7 @@ struct RatioMoments: Equatable, Sendable {
   let hasEvents: Bool
 
   /// - Parameters: sums over the units of S, C, S², C² and S·C.
-  /// - Source: SPEC §3; Deng, Knoblich & Lu 2018.
+  /// - Source: Deng, Knoblich & Lu 2018.
   init(
     units: Int, sum: Double, count: Double, sumSquares: Double, countSquares: Double,
     sumCountProducts: Double, conversions: Int = 0

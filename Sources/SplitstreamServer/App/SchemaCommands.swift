@@ -25,7 +25,11 @@ struct CheckConfigCommand: ParsableCommand {
 
   @OptionGroup var configuration: ConfigurationOption
 
+  @Flag(help: "Print every key with its default, its bounds and its meaning, as a Markdown table.")
+  var keys = false
+
   func run() throws {
+    if keys { return print(ConfigurationKey.markdownTable(), terminator: "") }
     _ = try configuration.load(needs: [.postgres, .redis, .pepper])
     print("the configuration is good")
   }

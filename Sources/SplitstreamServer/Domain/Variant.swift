@@ -6,6 +6,8 @@ struct Variant: Equatable, Sendable {
   var weight: Int
   var description = ""
   var isControl: Bool
+
+  static let weights = 0...100
 }
 
 extension [Variant] {
@@ -24,9 +26,12 @@ extension [Variant] {
       problems.append(
         FieldProblem(pointer: "\(pointer)/\(index)/key", detail: "\"\(variant.key)\" stands twice; keys must be unique"))
     }
-    let sum = reduce(0) { $0 + $1.weight }
-    if sum != 100 {
-      problems.append(FieldProblem(pointer: pointer, detail: "weights must sum to 100; they sum to \(sum)"))
+    // A weight out of its range is a mistake of its own; any number may stand there, and sums of such can overflow.
+    if allSatisfy({ Variant.weights.contains($0.weight) }) {
+      let sum = reduce(0) { $0 + $1.weight }
+      if sum != 100 {
+        problems.append(FieldProblem(pointer: pointer, detail: "weights must sum to 100; they sum to \(sum)"))
+      }
     }
     for (index, variant) in enumerated().filter({ $1.isControl }).dropFirst() {
       problems.append(

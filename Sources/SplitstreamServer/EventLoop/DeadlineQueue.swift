@@ -1,10 +1,12 @@
-/// Actions waiting for their time: a binary heap by time, cancelled entries left in place until they come up.
+/// Actions waiting for their time: a binary heap by time, cancelled entries left in place until
+/// they come up.
 struct DeadlineQueue {
   private var heap: [Entry] = []
   private var actions: [UInt64: () -> Void] = [:]
   private var lastID: UInt64 = 0
 
-  /// When the earliest entry is due, in the loop's monotonic nanoseconds; it may have been cancelled.
+  /// When the earliest entry is due, in the loop's monotonic nanoseconds; it may have been
+  /// cancelled.
   var next: UInt64? { heap.first?.time }
 
   mutating func add(at time: UInt64, _ action: @escaping () -> Void) -> DeadlineToken {
@@ -17,7 +19,8 @@ struct DeadlineQueue {
 
   mutating func cancel(_ token: DeadlineToken) {
     actions[token.id] = nil
-    // Cancelled entries must not outnumber the live ones: most deadlines are cancelled long before they are due.
+    // Cancelled entries must not outnumber the live ones: most deadlines are cancelled long before
+    // they are due.
     if heap.count > 64 && heap.count > actions.count * 2 {
       heap = heap.filter { actions[$0.id] != nil }
       heap.sort { ($0.time, $0.id) < ($1.time, $1.id) }
@@ -27,9 +30,11 @@ struct DeadlineQueue {
   /// The entry added last, for `takeDue`.
   var newest: DeadlineToken { DeadlineToken(id: lastID) }
 
-  /// Removes and returns the earliest action due at `now`, one at a time: the one before may have cancelled it.
+  /// Removes and returns the earliest action due at `now`, one at a time: the one before may have
+  /// cancelled it.
   ///
-  /// - Parameter newest: what was added after it waits, so that an action that schedules itself cannot go on for ever.
+  /// - Parameter newest: what was added after it waits, so that an action that schedules itself
+  ///   cannot go on for ever.
   mutating func takeDue(_ now: UInt64, upTo newest: DeadlineToken) -> (() -> Void)? {
     while let first = heap.first, first.time <= now, first.id <= newest.id {
       removeFirst()

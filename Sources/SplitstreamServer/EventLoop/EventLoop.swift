@@ -2,14 +2,16 @@ import CEpoll
 import Glibc
 import Synchronization
 
-/// One thread's loop: waits for descriptors with epoll, runs what is due, and is the executor of the async code
-/// that belongs to its thread.
+/// One thread's loop: waits for descriptors with epoll, runs what is due, and is the executor of
+/// the async code that belongs to its thread.
 ///
-/// A turn is: wait, tell the watchers, run the jobs, run the deadlines, flush. Only `submit`, `enqueue` and `stop`
-/// may be called from another thread; everything else belongs to the loop's own.
+/// A turn is: wait, tell the watchers, run the jobs, run the deadlines, flush. Only `submit`,
+/// `enqueue` and `stop` may be called from another thread; everything else belongs to the loop's
+/// own.
 ///
-/// `@unchecked Sendable`: the members below "other threads" are guarded by `inbox`; all others are touched by the
-/// loop's thread only, which `preconditionOnLoop` checks where a mistake would be silent.
+/// `@unchecked Sendable`: the members below "other threads" are guarded by `inbox`; all others are
+/// touched by the loop's thread only, which `preconditionOnLoop` checks where a mistake would be
+/// silent.
 final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   /// The position of the loop among its process's loops, 0 first.
   let index: Int
@@ -42,7 +44,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
       throw EventLoopError(call: "eventfd", code: code)
     }
     // Mark 0 is the wake-up's own; `nextMark` never hands it out.
-    _ = splitstream_epoll_control(epoll, EPOLL_CTL_ADD, wakeUp, EPOLLIN.rawValue, UInt64(UInt32(wakeUp)))
+    _ = splitstream_epoll_control(
+      epoll, EPOLL_CTL_ADD, wakeUp, EPOLLIN.rawValue, UInt64(UInt32(wakeUp)))
   }
 
   deinit {
@@ -52,7 +55,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
   // MARK: Descriptors
 
-  /// Calls `watcher.ready` whenever `fd` has what `interest` asks for, until `unwatch`. The loop keeps the watcher alive.
+  /// Calls `watcher.ready` whenever `fd` has what `interest` asks for, until `unwatch`. The loop
+  /// keeps the watcher alive.
   func watch(_ fd: Int32, _ interest: Readiness, _ watcher: any Watcher) throws(EventLoopError) {
     preconditionOnLoop()
     let slot = Int(fd)
@@ -77,7 +81,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     _ = splitstream_epoll_control(epoll, EPOLL_CTL_MOD, fd, interest.rawValue, data)
   }
 
-  /// Ends the calls to the watcher, also of events already collected in this turn. Call it before closing `fd`.
+  /// Ends the calls to the watcher, also of events already collected in this turn. Call it before
+  /// closing `fd`.
   func unwatch(_ fd: Int32) {
     preconditionOnLoop()
     guard Int(fd) < watchers.count, watchers[Int(fd)] != nil else { return }
@@ -107,7 +112,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
   }
 
-  /// Runs `action` at the end of every turn, for as long as the loop lives: where output collected in a turn is sent.
+  /// Runs `action` at the end of every turn, for as long as the loop lives: where output collected
+  /// in a turn is sent.
   func atEndOfTurn(_ action: @escaping () -> Void) {
     preconditionOnLoop()
     turnEnds.append(action)
@@ -134,7 +140,9 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
   func preconditionOnLoop() {
     // Before `run` the thread that builds the loop may set it up.
-    assert(isOnLoop || thread.load(ordering: .relaxed) == 0, "loop-owned state touched by another thread")
+    assert(
+      isOnLoop || thread.load(ordering: .relaxed) == 0, "loop-owned state touched by another thread"
+    )
   }
 
   private func wake() {
@@ -180,10 +188,16 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
       runJobs()
       let newest = deadlines.newest
       while let action = deadlines.takeDue(now, upTo: newest) { action() }
-      runJobs()
-      for action in turnEnds { action() }
-      runJobs()
+      endTurn()
     }
+  }
+
+  /// What a turn's end resumes may collect more output, which must not wait for the next event.
+  private func endTurn() {
+    repeat {
+      runJobs()
+      for action in turnEnds.reversed() { action() }
+    } while !jobs.isEmpty
   }
 
   private func deliver(_ event: epoll_event) {
@@ -191,8 +205,11 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     let slot = Int(data & 0xffff_ffff)
     let mark = UInt32(data >> 32)
     if mark == 0 { return takeInbox() }
-    // A watcher told earlier in this turn may have closed this descriptor, and another may have opened it again.
-    guard slot < watchers.count, let registration = watchers[slot], registration.mark == mark else { return }
+    // A watcher told earlier in this turn may have closed this descriptor, and another may have
+    // opened it again.
+    guard slot < watchers.count, let registration = watchers[slot], registration.mark == mark else {
+      return
+    }
     registration.watcher.ready(Readiness(rawValue: event.events))
   }
 
@@ -245,7 +262,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
 /// What a loop tells about a descriptor. Never used by another thread than the loop's.
 protocol Watcher: AnyObject {
-  /// The descriptor may be read or written, or its peer is gone. A hint: the call that follows may still find nothing.
+  /// The descriptor may be read or written, or its peer is gone. A hint: the call that follows may
+  /// still find nothing.
   func ready(_ readiness: Readiness)
 }
 

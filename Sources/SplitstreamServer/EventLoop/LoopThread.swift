@@ -1,7 +1,8 @@
 import CEpoll
 import Glibc
 
-/// A thread with a name, for a loop. The body is not written in `main.swift`, where closures belong to the main actor.
+/// A thread with a name, for a loop. The body is not written in `main.swift`, where closures belong
+/// to the main actor.
 enum LoopThread {
   /// Runs `body` on a new thread; `join` waits for its end.
   static func start(name: String, _ body: @escaping @Sendable () -> Void) -> LoopThreadHandle {
@@ -21,12 +22,13 @@ enum LoopThread {
     }
   }
 
-  private static let runBody: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {
-    let body = Unmanaged<Body>.fromOpaque($0!).takeRetainedValue()
-    splitstream_name_thread(body.name)
-    body.run()
-    return nil
-  }
+  private static let runBody:
+    @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {
+      let body = Unmanaged<Body>.fromOpaque($0!).takeRetainedValue()
+      splitstream_name_thread(body.name)
+      body.run()
+      return nil
+    }
 }
 
 struct LoopThreadHandle: Sendable {

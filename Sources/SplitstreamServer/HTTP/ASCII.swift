@@ -1,7 +1,7 @@
 import Glibc
 
-/// Bytes and byte classes of HTTP/1.1. Framing is never decided on `Character` or `String`, which fold and merge what
-/// HTTP keeps apart.
+/// Bytes and byte classes of HTTP/1.1. Framing is never decided on `Character` or `String`, which
+/// fold and merge what HTTP keeps apart.
 enum ASCII {
   static let tab: UInt8 = 0x09
   static let lineFeed: UInt8 = 0x0a
@@ -60,7 +60,8 @@ struct ByteSet: Sendable {
 }
 
 extension [UInt8] {
-  /// Whether the bytes of `range` are `text`, given in lower case, but for the case of ASCII letters.
+  /// Whether the bytes of `range` are `text`, given in lower case, but for the case of ASCII
+  /// letters.
   func matches(_ text: StaticString, in range: Range<Int>) -> Bool {
     guard range.count == text.utf8CodeUnitCount else { return false }
     // Unsafe: the pointer of a literal is valid for ever, and the index stays below its length.

@@ -8,7 +8,8 @@ protocol Application: AnyObject {
   /// The answer to a request that is refused before the application sees it.
   func problem(for error: HTTPError) -> Response
 
-  /// How large the body of this request may be. Asked when its head is complete and its body is not read yet.
+  /// How large the body of this request may be. Asked when its head is complete and its body is not
+  /// read yet.
   func bodyBytesMax(for head: Request) -> Int
 }
 

@@ -1,6 +1,7 @@
 import Glibc
 
-/// `uri-host [ ":" port ]`, RFC 9110 §7.2 and RFC 3986 §3.2: the value of Host. User information is not part of it.
+/// `uri-host [ ":" port ]`, RFC 9110 §7.2 and RFC 3986 §3.2: the value of Host. User information is
+/// not part of it.
 enum Authority {
   static func isValid(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
     var index = range.lowerBound
@@ -20,7 +21,8 @@ enum Authority {
       }
     }
     if index == range.upperBound { return true }
-    return bytes[index] == ASCII.colon && bytes[index + 1..<range.upperBound].allSatisfy(ASCII.isDigit)
+    return bytes[index] == ASCII.colon
+      && bytes[index + 1..<range.upperBound].allSatisfy(ASCII.isDigit)
   }
 
   /// An IPv6 address as text. No zone: RFC 6874 keeps those out of Host.

@@ -1,6 +1,8 @@
-/// Removes the chunked transfer coding, RFC 9112 §7.1, byte by byte in its framing and in bulk in its data.
+/// Removes the chunked transfer coding, RFC 9112 §7.1, byte by byte in its framing and in bulk in
+/// its data.
 ///
-/// Extensions are checked against the grammar and dropped, trailer fields too: they never act as header fields.
+/// Extensions are checked against the grammar and dropped, trailer fields too: they never act as
+/// header fields.
 struct ChunkedDecoder: Sendable {
   var isComplete: Bool { state == .complete }
 
@@ -10,7 +12,8 @@ struct ChunkedDecoder: Sendable {
   private var sizeDigits = 0
   /// What remains of the chunk being read.
   private var remaining = 0
-  /// What the body limit has been spent on: data announced, extensions, trailers, needless zeros; not line ends.
+  /// What the body limit has been spent on: data announced, extensions, trailers, needless zeros;
+  /// not line ends.
   private var spent = 0
   private var trailerLine: [UInt8] = []
   private var trailerBytes = 0
@@ -29,7 +32,8 @@ struct ChunkedDecoder: Sendable {
     self.trailerLimits = trailerLimits
   }
 
-  /// Appends the data found in `window` to `body` and returns how many bytes of the window were read.
+  /// Appends the data found in `window` to `body` and returns how many bytes of the window were
+  /// read.
   mutating func decode(
     _ bytes: [UInt8], _ window: Range<Int>, into body: inout [UInt8]
   ) throws(HTTPError) -> Int {
@@ -109,7 +113,9 @@ struct ChunkedDecoder: Sendable {
     case .beforeExtension, .extensionName, .afterExtensionName, .extensionToken, .afterQuoted:
       if byte == ASCII.semicolon {
         state = .extensionNameStart
-      } else if byte == ASCII.carriageReturn, state != .beforeExtension, state != .afterExtensionName {
+      } else if byte == ASCII.carriageReturn, state != .beforeExtension,
+        state != .afterExtensionName
+      {
         state = .sizeLineFeed
       } else {
         throw Self.malformed

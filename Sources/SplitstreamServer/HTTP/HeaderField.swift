@@ -11,7 +11,8 @@ struct HeaderField: Sendable {
   init(_ bytes: [UInt8], line: Range<Int>, from start: Int) throws(HTTPError) {
     var index = line.lowerBound
     while index < line.upperBound, ASCII.token.contains(bytes[index]) { index += 1 }
-    // RFC 9112 §5.1 and §5.2: no space before the colon, and no folded lines, which start with a space.
+    // RFC 9112 §5.1 and §5.2: no space before the colon, and no folded lines, which start with a
+    // space.
     guard index > line.lowerBound, index < line.upperBound, bytes[index] == ASCII.colon else {
       throw .framing(.badRequest, "A header field is not a name, a colon and a value.")
     }

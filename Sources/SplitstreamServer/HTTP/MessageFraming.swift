@@ -1,6 +1,7 @@
 /// What the fields of a head say about where its message ends and what becomes of the connection.
 ///
-/// RFC 9112 §6.3, read strictly: a length that could be read in two ways is refused, never repaired.
+/// RFC 9112 §6.3, read strictly: a length that could be read in two ways is refused, never
+/// repaired.
 struct MessageFraming: Sendable {
   private(set) var expectsContinue = false
   private(set) var asksToClose = false

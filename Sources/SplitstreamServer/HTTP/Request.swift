@@ -1,7 +1,7 @@
 /// A request with its whole body, as a view into the bytes it arrived in.
 ///
-/// It shares those bytes with the connection by copy-on-write: nothing is copied unless the connection reads more
-/// while the request lives.
+/// It shares those bytes with the connection by copy-on-write: nothing is copied unless the
+/// connection reads more while the request lives.
 struct Request: Sendable {
   let method: HTTPMethod
   /// The minor version of HTTP/1: 0, or 1 for that and all later ones.

@@ -44,7 +44,8 @@ struct RequestLine: Sendable {
   }
 }
 
-/// The path and the query of a request target, RFC 9112 §3.2, as offsets from the start of their message.
+/// The path and the query of a request target, RFC 9112 §3.2, as offsets from the start of their
+/// message.
 struct RequestTarget: Sendable {
   /// Empty for an absolute-form without a path.
   let path: Range<UInt32>

@@ -1,7 +1,8 @@
 /// Reads requests one after the other from the bytes of one connection.
 ///
-/// A pure value: its answers depend on the bytes alone, not on how they were cut into pieces. Every limit is checked
-/// before what crosses it is looked at, so that a long line is refused the same way whole or in parts.
+/// A pure value: its answers depend on the bytes alone, not on how they were cut into pieces. Every
+/// limit is checked before what crosses it is looked at, so that a long line is refused the same
+/// way whole or in parts.
 struct RequestParser: Sendable {
   /// What the next byte belongs to.
   private(set) var stage = Stage.idle
@@ -12,7 +13,8 @@ struct RequestParser: Sendable {
 
   private let limits: RequestLimits
   private var emptyLineSkipped = false
-  /// Offsets from the start of the window: where the unread line starts, and up to where it has no line feed.
+  /// Offsets from the start of the window: where the unread line starts, and up to where it has no
+  /// line feed.
   private var lineStart = 0
   private var searched = 0
   private var line: RequestLine?
@@ -21,7 +23,8 @@ struct RequestParser: Sendable {
   private var headLength = 0
   private var bodyLength = 0
   private var continueIsDue = false
-  /// The head and the decoded body of a chunked request, gathered apart from the connection's bytes.
+  /// The head and the decoded body of a chunked request, gathered apart from the connection's
+  /// bytes.
   private var gathered: [UInt8] = []
   private var chunks: ChunkedDecoder?
 
@@ -43,7 +46,8 @@ struct RequestParser: Sendable {
   ///
   /// - Parameters:
   ///   - window: the bytes not consumed yet; it starts where the last one's consumed bytes ended.
-  ///   - bodyBytesMax: asked once for each request with a body, when its head is complete; the body is empty then.
+  ///   - bodyBytesMax: asked once for each request with a body, when its head is complete; the body
+  ///     is empty then.
   mutating func next(
     in bytes: [UInt8], _ window: Range<Int>, bodyBytesMax: (Request) -> Int
   ) throws(HTTPError) -> Request? {
@@ -64,7 +68,8 @@ struct RequestParser: Sendable {
     return available < bodyLength ? nil : finish(bytes, start)
   }
 
-  /// Whether `100 (Continue)` must be sent now: once, when the client waits for it before it sends the body.
+  /// Whether `100 (Continue)` must be sent now: once, when the client waits for it before it sends
+  /// the body.
   mutating func takeContinue() -> Bool {
     defer { continueIsDue = false }
     return continueIsDue
@@ -115,7 +120,8 @@ struct RequestParser: Sendable {
       }
       guard let lineFeed else { return false }
       let lineEnd = lineFeed - 1
-      // RFC 9112 §2.2 lets a server take a bare LF as a line end; two readings of one message are what smuggling needs.
+      // RFC 9112 §2.2 lets a server take a bare LF as a line end; two readings of one message are
+      // what smuggling needs.
       guard lineEnd >= start + lineStart, bytes[lineEnd] == ASCII.carriageReturn else {
         throw .framing(.badRequest, "A line of the head does not end with CR LF.")
       }

@@ -63,7 +63,8 @@ struct ResponseWriter {
     output.append(reason(status))
   }
 
-  /// A line end in a value would start a field that nobody meant: control characters become spaces.
+  /// Names are the program's own. A line end in a value would start a field that nobody meant:
+  /// control characters become spaces.
   private static func writeField(_ name: String, _ value: String, to output: inout [UInt8]) {
     output.append(contentsOf: name.utf8)
     output.append(": ")
@@ -77,7 +78,8 @@ struct ResponseWriter {
     output.append("\r\n")
   }
 
-  /// The reason phrase between its space and its line end. RFC 9112 §4: clients ignore it; it may be empty.
+  /// The reason phrase between its space and its line end. RFC 9112 §4: clients ignore it; it may
+  /// be empty.
   private static func reason(_ status: Int) -> StaticString {
     switch status {
     case 200: " OK\r\n"

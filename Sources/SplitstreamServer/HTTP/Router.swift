@@ -1,16 +1,19 @@
 /// Finds the route of a method and a path among templates such as `/v1/experiments/{id}/start`.
 ///
-/// A path is split at its slashes first and percent-decoded once after that, so an escaped slash stays in its segment.
+/// A path is split at its slashes first and percent-decoded once after that, so an escaped slash
+/// stays in its segment.
 struct Router<Route: Sendable>: Sendable {
   private var root = Node()
-  /// The templates without parameters, by a hash of their bytes: most requests are found here, without allocation.
+  /// The templates without parameters, by a hash of their bytes: most requests are found here,
+  /// without allocation.
   private var fixed: [UInt64: FixedPath] = [:]
   private let allMethods: [String]
 
   /// What a method and a path lead to.
   enum Match {
     case found(Route, parameters: [String])
-    /// The path exists. The methods it has are in the order of the table; OPTIONS is the caller's affair.
+    /// The path exists. The methods it has are in the order of the table; OPTIONS is the caller's
+    /// affair.
     case methodNotAllowed(allow: [String])
     case notFound
     case malformed(HTTPError)
@@ -21,7 +24,8 @@ struct Router<Route: Sendable>: Sendable {
     var methods: [String] = []
     for (method, template, route) in routes {
       precondition(template.hasPrefix("/"), "\(template) does not start with a slash")
-      root.add(method, template.split(separator: "/", omittingEmptySubsequences: false).dropFirst(), route)
+      root.add(
+        method, template.split(separator: "/", omittingEmptySubsequences: false).dropFirst(), route)
       for name in Endpoints.names(of: method) where !methods.contains(name) { methods.append(name) }
     }
     allMethods = methods
@@ -59,7 +63,8 @@ struct Router<Route: Sendable>: Sendable {
     path.split(separator: ASCII.slash, omittingEmptySubsequences: false).dropFirst()
   }
 
-  /// FNV-1a. The table is ours, so nobody gains by finding equal hashes: the bytes are compared after it.
+  /// FNV-1a. The table is ours, so nobody gains by finding equal hashes: the bytes are compared
+  /// after it.
   private static func hash(_ bytes: ArraySlice<UInt8>) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -127,7 +127,7 @@ final class EventBuffer {
           end
           position = position + 2
         end
-        if backlog + #own_entries > backlog_max then
+        if #own_entries > 0 and backlog + #own_entries > backlog_max then
           marks[#marks + 1] = string.rep('f', count)
         else
           backlog = backlog + #own_entries

@@ -102,7 +102,7 @@ struct ResultStore {
     name: "analysis_epochs",
     sql: "SELECT epoch, allocation FROM weight_epochs WHERE experiment_id = $1 ORDER BY epoch")
 
-  /// SPEC §1: the earliest usable exposure of a unit decides its variant. `$1` experiment, `$2` start, `$3` end,
+  /// The earliest usable exposure of a unit decides its variant. `$1` experiment, `$2` start, `$3` end,
   /// `$4` as of.
   private static let exposed = """
     usable AS (

@@ -22,7 +22,7 @@ final class TurnBatcher<Item, Output: Sendable> {
     self.weightMax = weightMax
     self.weight = weight
     self.send = send
-    loop.atEndOfTurn { [unowned self] in sendWaiting() }
+    loop.atEndOfTurn { [weak self] in self?.sendWaiting() }
   }
 
   /// The answer to `item`, after the batch that carries it.

@@ -2,7 +2,8 @@ import Glibc
 
 /// One client's connection: reads requests, has them answered in order, writes the answers.
 ///
-/// One request at a time is being answered; nothing is read meanwhile, so a client can pile up no more than one buffer.
+/// One request at a time is being answered; nothing is read meanwhile, so a client can pile up no
+/// more than one buffer.
 final class ClientConnection: Watcher {
   /// The connection's place in its server's list.
   var slot: Int
@@ -31,8 +32,8 @@ final class ClientConnection: Watcher {
     case open
     /// The last answer is written; the connection ends once it is sent.
     case ending
-    /// Our side is shut down. What the client still sends is thrown away: closing now would reset the connection, and a
-    /// reset destroys answers that the client has not read.
+    /// Our side is shut down. What the client still sends is thrown away: closing now would reset
+    /// the connection, and a reset destroys answers that the client has not read.
     case lingering
     case closed
   }

@@ -1,6 +1,7 @@
 import Glibc
 
-/// The HTTP server of one loop: accepts connections, keeps them to their times, and ends them in order.
+/// The HTTP server of one loop: accepts connections, keeps them to their times, and ends them in
+/// order.
 ///
 /// Made, used and told to stop on its loop's thread, or before that thread runs.
 final class HTTPServer: Watcher {
@@ -46,7 +47,8 @@ final class HTTPServer: Watcher {
     scheduleSweep()
   }
 
-  /// Accepts nobody more, lets begun requests be answered, closes idle connections, and calls `then`.
+  /// Accepts nobody more, lets begun requests be answered, closes idle connections, and calls
+  /// `then`.
   ///
   /// - Parameter seconds: after them what is still open is closed.
   func stop(withinSeconds seconds: Double, then: @escaping () -> Void) {

@@ -2,7 +2,8 @@ import Glibc
 
 /// What a client has sent and no request has consumed yet.
 ///
-/// Requests share the bytes by copy-on-write; nothing is received while one of them is being answered, so nothing is copied.
+/// Requests share the bytes by copy-on-write; nothing is received while one of them is being
+/// answered, so nothing is copied.
 struct InputBuffer {
   private(set) var bytes: [UInt8] = []
   /// The bytes received and not consumed; those after it are room.
@@ -21,7 +22,8 @@ struct InputBuffer {
     case failed
   }
 
-  /// Receives once, as much as there is room for. A level-triggered loop calls again if there is more.
+  /// Receives once, as much as there is room for. A level-triggered loop calls again if there is
+  /// more.
   mutating func receive(from fd: Int32) -> Outcome {
     makeRoom()
     let end = window.upperBound

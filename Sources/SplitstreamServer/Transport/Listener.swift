@@ -16,14 +16,16 @@ struct Listener: Sendable {
     case exhausted(code: Int32)
   }
 
-  /// Binds `count` sockets to one address, between which the kernel spreads the connections (SO_REUSEPORT).
+  /// Binds `count` sockets to one address, between which the kernel spreads the connections
+  /// (SO_REUSEPORT).
   ///
   /// - Parameters:
   ///   - host: a name or a numeric address, IPv4 or IPv6.
   ///   - port: 0 lets the kernel choose.
   static func bind(host: String, port: Int, count: Int = 1) throws(ListenerError) -> [Listener] {
     if port != 0 {
-      // Sharing a port with another process of this user would halve its clients in silence: be alone first.
+      // Sharing a port with another process of this user would halve its clients in silence: be
+      // alone first.
       try open(host, port, isShared: false).close()
     }
     var listeners: [Listener] = []
@@ -100,7 +102,8 @@ struct Listener: Sendable {
   private static func boundPort(_ fd: Int32) -> Int? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    // Unsafe: sockaddr_storage holds an address of any family, and both families keep the port in the same place.
+    // Unsafe: sockaddr_storage holds an address of any family, and both families keep the port in
+    // the same place.
     return withUnsafeMutableBytes(of: &storage) { bytes -> Int? in
       guard let base = bytes.baseAddress,
         getsockname(fd, base.assumingMemoryBound(to: sockaddr.self), &length) == 0

@@ -14,7 +14,8 @@ struct OutputBuffer {
 
   /// Sends once, all there is. What remains then has to wait until the kernel has room.
   mutating func send(to fd: Int32) -> InputBuffer.Outcome {
-    // Unsafe: the kernel reads this array's own bytes. MSG_NOSIGNAL: a dead peer is an error, not the end of the process.
+    // Unsafe: the kernel reads this array's own bytes. MSG_NOSIGNAL: a dead peer is an error, not
+    // the end of the process.
     let count = bytes.withUnsafeBytes { buffer in
       Glibc.send(
         fd, buffer.baseAddress?.advanced(by: sent), buffer.count - sent,

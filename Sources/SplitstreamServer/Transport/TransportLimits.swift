@@ -3,7 +3,8 @@ struct TransportLimits: Sendable {
   var request = RequestLimits()
   /// Open client connections of one loop. Beyond it new ones wait in the kernel's queue.
   var connectionsMax = 10_000
-  /// Connections taken in one turn of the loop, so that a flood of them does not hold up the others.
+  /// Connections taken in one turn of the loop, so that a flood of them does not hold up the
+  /// others.
   var acceptsPerTurnMax = 64
   /// Answers not yet taken by a client. Beyond it no further request of its connection is read.
   var outputBytesMax = 256 * 1024
@@ -19,7 +20,8 @@ struct TransportLimits: Sendable {
   var idleSecondsMax = 60.0
   /// The same while no further connection can be accepted.
   var idleSecondsMaxWhenFull = 5.0
-  /// After the last answer of a connection: how long the client may stay silent, and how long it may go on sending.
+  /// After the last answer of a connection: how long the client may stay silent, and how long it
+  /// may go on sending.
   var lingerSilenceSecondsMax = 2.0
   var lingerSecondsMax = 30.0
   /// How often connections are compared with these times.

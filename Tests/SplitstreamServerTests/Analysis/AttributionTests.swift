@@ -2,7 +2,7 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The rules of SPEC §1 that the public vectors leave out, one at a time, on a few units.
+/// The rules of attribution that the public vectors leave out, one at a time, on a few units.
 @Suite("Statistics: attribution")
 struct AttributionTests {
   /// Hours after the start.

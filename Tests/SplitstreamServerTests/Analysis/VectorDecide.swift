@@ -95,7 +95,7 @@ extension VectorFunctions {
       })
   }
 
-  /// Variants with a guardrail that is worse with at least the probability of SPEC §6.
+  /// Variants with a guardrail that is worse with at least the probability that violates one.
   private static func violators(_ snapshot: VectorInput) throws -> Set<Int> {
     guard let value = snapshot.value("guardrail_prob_worse") else { return [] }
     guard case .object(let byVariant) = value else {

@@ -1,6 +1,6 @@
 @testable import SplitstreamServer
 
-/// Fixed-horizon tests and the other estimators of SPEC §7, §8 and §10.
+/// Fixed-horizon tests and the other estimators.
 extension VectorFunctions {
   static let fixedHorizon: [String: Function] = [
     "welch": { input in

@@ -1,6 +1,6 @@
 @testable import SplitstreamServer
 
-/// Planning: SPEC §9.
+/// Planning.
 extension VectorFunctions {
   static let planning: [String: Function] = [
     "sample_size": { input in

@@ -1,6 +1,6 @@
 @testable import SplitstreamServer
 
-/// `unit_values`: from exposures and events to sums per variant, SPEC §1.
+/// `unit_values`: from exposures and events to sums per variant.
 extension VectorFunctions {
   @Sendable static func unitValues(_ input: VectorInput) throws -> VectorAnswer {
     let variants = try input.list("variants").map { try text($0) }

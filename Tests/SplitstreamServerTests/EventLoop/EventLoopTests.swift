@@ -43,10 +43,12 @@ import Testing
     #expect(order == Array(0..<100))
   }
 
-  @Test("a descriptor closed and opened again within a turn is not told the events of its former self")
+  @Test(
+    "a descriptor closed and opened again within a turn is not told the events of its former self")
   func reusedDescriptor() async throws {
     let told = try await onLoop { loop in
-      // Two pairs become readable in one turn. Whoever is told first closes the other's descriptor and opens the number anew.
+      // Two pairs become readable in one turn. Whoever is told first closes the other's descriptor
+      // and opens the number anew.
       let pairs = try [Pair(), Pair()]
       let watchers = pairs.map { PairWatcher(loop, $0) }
       watchers[0].other = watchers[1]

@@ -2,7 +2,7 @@
 
     python3 statistics_extended.py > statistics_extended.json
 
-Written against SPEC.md only, with other methods than the Swift code: 80-bit floats in the metric's
+Written apart from the Swift code, with other methods: 80-bit floats in the metric's
 own coordinate (quadrature), 60-digit mpmath (sums and logarithms of Gamma functions), scipy (t and
 normal distributions, orders of magnitude less demanding).
 """

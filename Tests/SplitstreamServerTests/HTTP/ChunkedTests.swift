@@ -21,7 +21,10 @@ import Testing
 
   @Test(
     "sizes past the limit, and past any integer, are refused at once",
-    arguments: ["11", "1000", "7fffffffffffffff", "ffffffffffffffff", "10000000000000000", "ffffffffffffffffffff"])
+    arguments: [
+      "11", "1000", "7fffffffffffffff", "ffffffffffffffff", "10000000000000000",
+      "ffffffffffffffffffff",
+    ])
   func sizes(_ size: String) {
     expectEverySplit(Self.head + size + "\r\n", ["413"], bodyBytesMax: 16)
   }

@@ -1,6 +1,7 @@
 @testable import SplitstreamServer
 
-/// Feeds a parser as a connection does: in pieces, dropping what is consumed, until the first refusal.
+/// Feeds a parser as a connection does: in pieces, dropping what is consumed, until the first
+/// refusal.
 struct RequestFeed {
   private var parser: RequestParser
   private var bytes: [UInt8] = []

@@ -42,7 +42,8 @@ import Testing
     #expect(RequestFeed.whole([UInt8]((line(16_001) + host).utf8)).outcomes == ["414"])
     let fields = String(repeating: "A: b\r\n", count: 99)
     #expect(RequestFeed.whole([UInt8]((line(20) + fields + host).utf8)).requests.count == 1)
-    #expect(RequestFeed.whole([UInt8]((line(20) + fields + "A: b\r\n" + host).utf8)).outcomes == ["431"])
+    #expect(
+      RequestFeed.whole([UInt8]((line(20) + fields + "A: b\r\n" + host).utf8)).outcomes == ["431"])
   }
 
   @Test("a body may have the limit asked for its head, and 100 is due only when it is within")
@@ -58,7 +59,8 @@ import Testing
     #expect(none.outcomes == ["POST /"] && none.continues == 0)
     let old = head.replacing("1.1", with: "1.0")
     #expect(RequestFeed.whole([UInt8]((old + "4\r\n\r\n").utf8)).continues == 0)
-    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    let chunked =
+      "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
     #expect(RequestFeed.whole([UInt8](chunked.utf8)).continues == 1)
     #expect(RequestFeed.whole([UInt8]((chunked + "1").utf8)).continues == 0)
   }
@@ -67,7 +69,8 @@ import Testing
     _ text: String, _ expected: [String], sourceLocation: SourceLocation = #_sourceLocation
   ) {
     let bytes = [UInt8](text.utf8)
-    #expect(RequestFeed.whole(bytes, limits: limits).outcomes == expected, sourceLocation: sourceLocation)
+    #expect(
+      RequestFeed.whole(bytes, limits: limits).outcomes == expected, sourceLocation: sourceLocation)
     for positions in (0...bytes.count).map({ [$0] }) + [Array(0..<bytes.count)] {
       let feed = RequestFeed.cut(bytes, at: positions, limits: limits)
       #expect(feed.outcomes == expected, "cut at \(positions)", sourceLocation: sourceLocation)

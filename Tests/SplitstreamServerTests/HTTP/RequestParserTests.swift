@@ -2,8 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Where a request ends and what it says must be read in one way only, however the network cuts it: everything else is
-/// how requests are smuggled.
+/// Where a request ends and what it says must be read in one way only, however the network cuts it:
+/// everything else is how requests are smuggled.
 @Suite struct RequestParserTests {
   /// What is sent, and what must come of it.
   struct Case: CustomTestStringConvertible, Sendable {
@@ -37,10 +37,13 @@ import Testing
     // Full-width digits and the Kelvin sign equal their ASCII likes in Unicode, not in HTTP.
     expectEverySplit([UInt8]("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: ５\r\n".utf8), ["400"])
     expectEverySplit(
-      [UInt8]("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chun\u{212A}ed\r\n\r\n".utf8), ["400"])
+      [UInt8]("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chun\u{212A}ed\r\n\r\n".utf8),
+      ["400"])
   }
 
-  @Test("every control byte in a field value but a tab is refused", arguments: 0...31 as ClosedRange<UInt8>)
+  @Test(
+    "every control byte in a field value but a tab is refused",
+    arguments: 0...31 as ClosedRange<UInt8>)
   func controlBytes(_ byte: UInt8) {
     let sent =
       [UInt8]("GET / HTTP/1.1\r\nHost: a\r\nX: b".utf8) + [byte] + [UInt8]("c\r\n\r\n".utf8)
@@ -50,7 +53,9 @@ import Testing
   @Test("noise never ends the process, and splits change nothing")
   func noise() {
     var random = SplitMix64(seed: 7)
-    let seeds = (Self.good + Self.bad).map { [UInt8]($0.sent.utf8) }.filter { (1..<400).contains($0.count) }
+    let seeds = (Self.good + Self.bad).map { [UInt8]($0.sent.utf8) }.filter {
+      (1..<400).contains($0.count)
+    }
     for _ in 0..<4_000 {
       var bytes = seeds[Int.random(in: 0..<seeds.count, using: &random)]
       for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -89,7 +94,9 @@ import Testing
     Case("BREW /a%2Fb HTTP/1.1\r\nHost: [::1]:8\r\n\r\n", "BREW /a%2Fb"),
     Case("GET / HTTP/1.9\r\nHost: a\r\n\r\n", "GET /"),
     // RFC 9112 §2.2: an empty line before a request.
-    Case("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /", "GET /2"),
+    Case(
+      "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /",
+      "GET /2"),
     // RFC 9112 §3.2.2 and §3.2.4: absolute-form and asterisk-form.
     Case("GET http://b/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x ?y"),
     Case("GET HTTPS://b:1 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /"),
@@ -108,7 +115,8 @@ import Testing
     Case(fields: "Content-Length: 0", "POST /p"),
     Case(fields: "Content-Length: 0005", body: "hello", "POST /p body=hello"),
     Case(
-      "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+      "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+        + "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
       "POST /1 body=abc", "GET /2"),
     Case(fields: "Transfer-Encoding: chunked", body: "0\r\n\r\n", "POST /p"),
     Case(

@@ -18,7 +18,8 @@ import Testing
 
   @Test("query items are split first and decoded once")
   func query() throws {
-    let request = try Request(parsing: "GET /?a=1&b&c=%26%3D+%2B&&d=e=f&%C3%A9=x%25 HTTP/1.0\r\n\r\n")
+    let request = try Request(
+      parsing: "GET /?a=1&b&c=%26%3D+%2B&&d=e=f&%C3%A9=x%25 HTTP/1.0\r\n\r\n")
     let items = try request.queryItems().map { "\($0.name):\($0.value)" }
     #expect(items == ["a:1", "b:", "c:&= +", "d:e=f", "é:x%"])
   }

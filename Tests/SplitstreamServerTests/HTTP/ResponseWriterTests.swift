@@ -21,7 +21,8 @@ import Testing
     let response = Response(
       status: 200, headers: [("ETag", "\"1\"")], contentType: "application/json", body: [123, 125])
     #expect(
-      written(response) == "HTTP/1.1 200 OK\r\n\(date)Content-Type: application/json\r\nETag: \"1\"\r\n"
+      written(response)
+        == "HTTP/1.1 200 OK\r\n\(date)Content-Type: application/json\r\nETag: \"1\"\r\n"
         + "Content-Length: 2\r\n\r\n{}")
   }
 
@@ -40,8 +41,12 @@ import Testing
 
   @Test("the connection's fate is told")
   func persistence() {
-    #expect(written(Response(status: 599), .close).hasSuffix("Content-Length: 0\r\nConnection: close\r\n\r\n"))
-    #expect(written(Response(status: 200), .announcedKeepAlive).contains("\r\nConnection: keep-alive\r\n"))
+    #expect(
+      written(Response(status: 599), .close).hasSuffix(
+        "Content-Length: 0\r\nConnection: close\r\n\r\n"))
+    #expect(
+      written(Response(status: 200), .announcedKeepAlive).contains("\r\nConnection: keep-alive\r\n")
+    )
     #expect(!written(Response(status: 200)).contains("Connection"))
   }
 
@@ -54,7 +59,9 @@ import Testing
   @Test("Date follows the clock")
   func dateChanges() {
     var writer = ResponseWriter()
-    for (seconds, expected) in [(0, "Thu, 01 Jan 1970 00:00:00 GMT"), (1, "00:00:01"), (0, "00:00:00")] {
+    for (seconds, expected) in [
+      (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (1, "00:00:01"), (0, "00:00:00"),
+    ] {
       var output: [UInt8] = []
       writer.write(Response(status: 200), isHead: false, .close, unixSeconds: seconds, to: &output)
       #expect(String(decoding: output, as: UTF8.self).contains(expected))
@@ -65,8 +72,10 @@ import Testing
   @Test(
     "dates",
     arguments: [
-      (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
-      (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"), (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+      (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+      (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
+      (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+      (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
     ])
   func dates(seconds: Int, expected: String) {
     #expect(String(decoding: HTTPDate.bytes(unixSeconds: seconds), as: UTF8.self) == expected)

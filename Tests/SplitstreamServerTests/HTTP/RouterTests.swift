@@ -7,7 +7,8 @@ import Testing
   private let router = Router<String>([
     (.get, "/v1/things", "list"), (.post, "/v1/things", "create"),
     (.get, "/v1/things/{id}", "get"), (.get, "/v1/things/mine", "mine"),
-    (.post, "/v1/things/{id}/start", "start"), (.get, "/v1/{a}/x/{b}", "two"), (.delete, "/", "root"),
+    (.post, "/v1/things/{id}/start", "start"), (.get, "/v1/{a}/x/{b}", "two"),
+    (.delete, "/", "root"),
   ])
 
   private func match(_ method: HTTPMethod, _ path: String) -> String {
@@ -22,10 +23,12 @@ import Testing
   @Test(
     "paths",
     arguments: [
-      ("/v1/things", "list"), ("/v1/thing%73", "list"), ("/v1/things/", "404"), ("/v1//things", "404"),
+      ("/v1/things", "list"), ("/v1/thing%73", "list"), ("/v1/things/", "404"),
+      ("/v1//things", "404"),
       ("/v1/things?", "404"), ("v1/things", "404"), ("", "404"), ("/v1/things/mine", "mine"),
       ("/v1/things/7", "get 7"), ("/v1/things/a%2Fb", "get a/b"), ("/v1/things/%2525", "get %25"),
-      ("/v1/things/+", "get +"), ("/v1/things/e%CC%81", "get e\u{301}"), ("/v1/things/..", "get .."),
+      ("/v1/things/+", "get +"), ("/v1/things/e%CC%81", "get e\u{301}"),
+      ("/v1/things/..", "get .."),
       ("/v1/b/x/c", "two b c"), ("/v1/things/x/y", "two things y"), ("/v1/things/7/stop", "404"),
       ("/v1/things/%00", "400"), ("/v1/things/%FF", "400"), ("/v1/things/%C3", "400"),
       ("/v1/things/%4", "400"), ("/nowhere/%zz", "400"), ("*", "405 GET,HEAD,POST,DELETE"),

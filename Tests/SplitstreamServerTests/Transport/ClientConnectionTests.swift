@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// What a client sees over a real socket: every request answered once, in order, whatever it does with its end.
+/// What a client sees over a real socket: every request answered once, in order, whatever it does
+/// with its end.
 @Suite struct ClientConnectionTests {
   private let host = "Host: a\r\n"
 
@@ -79,7 +80,8 @@ import Testing
   func refusalInOrder() throws {
     let server = try TestServer()
     let client = try server.client()
-    try client.send("GET /later?1 HTTP/1.1\r\n\(host)\r\nGET /path?2 HTTP/1.1\r\n\(host)\r\nBAD\r\n\r\n")
+    try client.send(
+      "GET /later?1 HTTP/1.1\r\n\(host)\r\nGET /path?2 HTTP/1.1\r\n\(host)\r\nBAD\r\n\r\n")
     #expect(try client.answer().text == "1")
     #expect(try client.answer().text == "2")
     #expect(try client.answer().status == 400)
@@ -112,7 +114,9 @@ import Testing
   @Test("who asks to close, or speaks HTTP/1.0, is closed after the answer")
   func closing() throws {
     let server = try TestServer()
-    for request in ["GET /path?a HTTP/1.0\r\n\r\n", "GET /later?a HTTP/1.1\r\n\(host)Connection: close\r\n\r\n"] {
+    for request in [
+      "GET /path?a HTTP/1.0\r\n\r\n", "GET /later?a HTTP/1.1\r\n\(host)Connection: close\r\n\r\n",
+    ] {
       let client = try server.client()
       try client.send(request + request)
       let answer = try client.answer()
@@ -174,9 +178,13 @@ import Testing
     for _ in 1...2 { #expect(try client.get("/megabytes").body.count == 8 << 20) }
   }
 
-  @Test("many answers that a client does not read are bounded, and all of them come when it does")
-  func boundedOutput() throws {
-    let server = try TestServer()
+  @Test(
+    "many answers that a client does not read are bounded, and all of them come when it does",
+    arguments: [1, 250_000, 10_000_000])
+  func boundedOutput(bytesMax: Int) throws {
+    var limits = TransportLimits()
+    limits.outputBytesMax = bytesMax
+    let server = try TestServer(limits)
     let client = try server.client()
     client.shrinkReceiveBuffer()
     try client.send(String(repeating: "GET /kilobytes HTTP/1.1\r\n\(host)\r\n", count: 200))

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The server's own limits and its end. Times are made short, and the tests wait for what happens, never for the time.
+/// The server's own limits and its end. Times are made short, and the tests wait for what happens,
+/// never for the time.
 @Suite struct HTTPServerTests {
   private let host = "Host: a\r\n"
 
@@ -92,6 +93,26 @@ import Testing
     while !server.noticed.contains(.connectionsMaxReached(2)) { _ = try second.get("/path") }
     first = nil
     #expect(try third.answer().text == "3")
+  }
+
+  @Test("connections come and go in any order")
+  func anyOrder() throws {
+    let server = try TestServer()
+    let watcher = try server.client()
+    var random = SplitMix64(seed: 11)
+    var clients: [TestClient] = []
+    for _ in 0..<200 {
+      if clients.count < 8 || Bool.random(using: &random) {
+        clients.append(try server.client())
+        #expect(try clients[clients.count - 1].get("/path?new").text == "new")
+      } else {
+        clients.remove(at: Int.random(in: 0..<clients.count, using: &random))
+      }
+    }
+    for client in clients { #expect(try client.get("/path?old").text == "old") }
+    while try watcher.get("/connections").text != "\(clients.count + 1)" {}
+    clients = []
+    while try watcher.get("/connections").text != "1" {}
   }
 
   @Test("while full, idle connections make room sooner")

@@ -1,6 +1,7 @@
 import Glibc
 
-/// A TCP client that sends exactly the bytes it is told, and waits at most ten seconds for each answer.
+/// A TCP client that sends exactly the bytes it is told, and waits at most ten seconds for each
+/// answer.
 final class TestClient {
   private let fd: Int32
   private var received: [UInt8] = []
