@@ -21,6 +21,7 @@ extension Experiment: JSONWritable {
       json.member("stopped_at", stoppedAt)
       // Left out until then: clients made from the contract know no null here.
       if let stopReason { json.member("stop_reason", stopReason.rawValue) }
+      if let outcomeNotes { json.member("outcome_notes", outcomeNotes) }
       json.member("created_at", createdAt)
     }
   }

@@ -19,7 +19,8 @@ enum Bucketing {
     message.append(UInt8(ascii: ":"))
     message.append(contentsOf: unit.bytes)
     let top = SHA256.hash(message).word0 >> 32
-    return Int(top * UInt64(Allocation.slotCount) >> 32)
+    // In Swift a shift binds closer than a product.
+    return Int((top * UInt64(Allocation.slotCount)) >> 32)
   }
 
   /// `ULID`, or `ULID.generation` after a re-bucketing. A ULID holds no `:`, so the parts cannot run together.

@@ -10,6 +10,8 @@ struct Experiment: Equatable, Sendable {
   var startedAt: Timestamp?
   var stoppedAt: Timestamp?
   var stopReason: StopReason?
+  /// What was noted when it was stopped.
+  var outcomeNotes: String?
   /// How units are hashed now; nil before the start.
   var weightEpoch: WeightEpoch?
   /// Raised by every change; the ETag.

@@ -114,6 +114,9 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
   /// Runs `action` at the end of every turn, for as long as the loop lives: where output collected
   /// in a turn is sent.
+  ///
+  /// The last registered runs first: what collects for a connection is built after it and must come
+  /// before it.
   func atEndOfTurn(_ action: @escaping () -> Void) {
     preconditionOnLoop()
     turnEnds.append(action)

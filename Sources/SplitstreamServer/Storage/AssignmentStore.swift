@@ -101,23 +101,16 @@ final class AssignmentStore {
       if open[key]?.logsExposure != true { open[key] = wish }
     }
     var assignments: [Key: Assignment] = [:]
+    func settle(_ row: Stored) {
+      assignments[row.key] = row.assignment
+      if row.variantID == nil { open[row.key]?.generation = row.generation } else { open[row.key] = nil }
+    }
     // A vacated row asks for another hash; it can be vacated again meanwhile, but not for ever.
     for _ in 0..<8 where !open.isEmpty {
-      for row in try await insert(Array(open.values)) { assignments[row.key] = row.assignment }
-      let lost = open.keys.filter { assignments[$0] == nil }
-      if lost.isEmpty { break }
-      open = [:]
+      for row in try await insert(Array(open.values)) { settle(row) }
+      if open.isEmpty { break }
       // Somebody else's rows. A statement of its own: the one that lost does not see the winner.
-      for row in try await read(Array(lost)) {
-        if let assignment = row.assignment {
-          assignments[row.key] = assignment
-        } else if var wish = wishes.first(where: {
-          $0.experiment.id == row.key.experiment && $0.unit.bytes == row.key.unit
-        }) {
-          wish.generation = row.generation
-          open[row.key] = wish
-        }
-      }
+      for row in try await read(Array(open.keys)) { settle(row) }
     }
     var answers: [Assignment] = []
     for wish in wishes {

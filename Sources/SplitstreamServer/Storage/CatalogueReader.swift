@@ -11,19 +11,21 @@ struct CatalogueReader {
     return catalogue
   }
 
-  /// Brings one thing up to date; cost follows the change, not the catalogue.
+  /// Brings one thing up to date, or changes nothing; what is read follows the change, not the catalogue.
   func apply(_ change: CatalogueChange, to catalogue: inout Catalogue) throws(StorageError) {
     let nobody = ULID(high: 0, low: 0)
+    var changed = catalogue
     switch change {
     case .environment(let id):
-      try load(into: &catalogue, environment: id, key: nobody, experiment: nobody)
+      try load(into: &changed, environment: id, key: nobody, experiment: nobody)
     case .key(let id):
-      catalogue.removeKey(id)
-      try load(into: &catalogue, environment: nobody, key: id, experiment: nobody)
+      changed.removeKey(id)
+      try load(into: &changed, environment: nobody, key: id, experiment: nobody)
     case .experiment(let id):
-      catalogue.removeExperiment(id)
-      try load(into: &catalogue, environment: nobody, key: nobody, experiment: id)
+      changed.removeExperiment(id)
+      try load(into: &changed, environment: nobody, key: nobody, experiment: id)
     }
+    catalogue = changed
   }
 
   /// Reads what each id names; nil reads all of a kind.

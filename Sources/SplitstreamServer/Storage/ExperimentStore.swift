@@ -111,8 +111,8 @@ struct ExperimentStore {
           maxDurationDays: try row.int(13), snapshotCadenceMinutes: try row.int(14)),
         primaryMetricID: try row.idOrNil(15), guardrailMetricIDs: try row.ids(22)),
       status: try row.choice(16), startedAt: try row.instantOrNil(25), stoppedAt: try row.instantOrNil(26),
-      stopReason: try row.choiceOrNil(27), weightEpoch: epoch, version: try row.int(28),
-      createdAt: try row.instant(29))
+      stopReason: try row.choiceOrNil(27), outcomeNotes: try row.textOrNil(28), weightEpoch: epoch,
+      version: try row.int(29), createdAt: try row.instant(30))
   }
 
   // MARK: Statements
@@ -123,7 +123,7 @@ struct ExperimentStore {
       e.assignment_mode, e.method, e.posterior_threshold, e.minimum_detectable_effect, e.min_sample_per_variant,
       e.max_duration_days, e.snapshot_cadence_minutes, e.primary_metric_id, e.status,
       v.ids, v.keys, v.weights, v.descriptions, v.controls, g.ids, w.epoch, w.allocation,
-      e.started_at, e.stopped_at, e.stop_reason, e.version, e.created_at
+      e.started_at, e.stopped_at, e.stop_reason, e.outcome_notes, e.version, e.created_at
     FROM experiments e
     CROSS JOIN LATERAL (
       SELECT array_agg(id ORDER BY position) AS ids, array_agg(key ORDER BY position) AS keys,

@@ -24,14 +24,16 @@ final class ServerClock: Sendable {
 
   /// Takes PostgreSQL's `time`, asked for at `sent` and answered at `received` by the process's own clock.
   ///
-  /// A measurement replaces a better one only when the drift since then makes it the better one. An offset within its
-  /// own uncertainty is none: on one machine, or under NTP, the clocks are the same and noise must not move events.
+  /// A measurement replaces a better one when the drift since then makes it the better one, or when both cannot be true
+  /// because a clock was set. An offset within its own uncertainty is none: on one machine, or under NTP, the clocks are
+  /// the same and noise must not move events.
   func adjust(to time: Timestamp, askedAt sent: Timestamp, answeredAt received: Timestamp) {
     let uncertainty = max(0, received.microseconds - sent.microseconds) / 2
     let measured = time.microseconds - (sent.microseconds + uncertainty)
     let chosen = best.withLock { best in
-      let age = received.microseconds - best.measuredAt
-      if uncertainty <= best.uncertainty + age / 1_000_000 * Self.driftPerMillion {
+      let age = abs(received.microseconds - best.measuredAt)
+      let grown = best.uncertainty + age / 1_000_000 * Self.driftPerMillion
+      if uncertainty <= grown || abs(measured - best.offset) > uncertainty + grown {
         best = Estimate(offset: measured, uncertainty: uncertainty, measuredAt: received.microseconds)
       }
       return abs(best.offset) <= best.uncertainty ? 0 : best.offset

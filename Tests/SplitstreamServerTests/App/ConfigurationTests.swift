@@ -38,7 +38,20 @@ import Testing
     #expect(configuration.log.level == "error" && configuration.redis.url.isEmpty)
   }
 
-  /// Two ways to the same value, for every row of the table: a key wired to the wrong member shows here.
+  /// `\.limits.bodySecondsMax` belongs to `limits.body_seconds_max` and to nothing else.
+  @Test("every key leads to the member of its name", arguments: ConfigurationKey.all)
+  func members(key: ConfigurationKey) {
+    let path: AnyKeyPath
+    switch key.kind {
+    case .integer(_, _, let member): path = member
+    case .text(let member), .choice(_, let member), .url(_, let member): path = member
+    case .pepper, .pepperFile: return
+    }
+    let name = "\(path)".dropFirst("\\Configuration.".count)
+    #expect(name.map { $0.isUppercase ? "_" + $0.lowercased() : "\($0)" }.joined() == key.fullName)
+  }
+
+  /// Two ways to the same value, for every row of the table.
   @Test("every key is reached by file and by variable", arguments: ConfigurationKey.all)
   func everyKey(key: ConfigurationKey) throws {
     let value: String

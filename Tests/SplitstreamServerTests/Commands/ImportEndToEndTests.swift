@@ -1,0 +1,39 @@
+import Testing
+
+@testable import SplitstreamServer
+
+/// The import through the HTTP API of a real server.
+@Suite struct ImportEndToEndTests {
+  @Test("an import counts every unit and conversion, and a second one changes nothing")
+  func importsOnce() async throws {
+    let server = try RunningServer.shared()
+    let experiment = server.newName("import")
+    // 1,200 units: more than two batches. Every third of B and every fourth of A buys; every tenth returns it.
+    let rows = (0..<1200).map { unit in
+      let page = unit % 2 == 0 ? "A" : "B"
+      let bought = unit % (page == "A" ? 4 : 3) == 0
+      return "unit-\(unit),\(page),\(bought ? "TRUE" : "FALSE"),\(unit % 10 == 0 ? 1 : 0)"
+    }
+    let csv = ImportFixture.header + rows.joined(separator: "\n") + "\n"
+    for _ in 0..<2 {
+      try ImportFixture.withFile(csv) { file in
+        let options = try ImportOptions(
+          url: "http://127.0.0.1:\(server.port)", key: server.tenant.key, file: file, unitColumn: "id",
+          variantColumn: "page", control: "A", binaryColumns: ["bought", "returned"], experimentKey: experiment,
+          environmentSlug: "dev", variable: { _ in nil })
+        try ImportRun(options: options).run()
+      }
+      let list = try await server.call(.listExperiments, query: "environment_id=\(server.tenant.dev)&limit=200")
+      let found = try #require(
+        list.json["data"]?.elements.first { $0["key"]?.string == experiment }?["id"]?.string)
+      let snapshot = try await server.call(.getResults, found)
+      let counts = snapshot.json["metrics"]?.elements.map { metric in
+        metric["per_variant"]?.elements.map { [$0["sample_size"]?.integer, $0["conversions"]?.integer] }
+      }
+      #expect(counts == [[[600, 300], [600, 200]], [[600, 120], [600, 0]]])
+    }
+    let stored = try server.stores.texts(
+      "SELECT count(*)::text FROM events WHERE event_key LIKE $1", .text(experiment + ".%"))
+    #expect(stored == ["620"])
+  }
+}
