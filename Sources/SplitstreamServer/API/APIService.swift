@@ -31,7 +31,8 @@ final class APIService: Application {
       let (operation, request) = try operation(of: request)
       switch try route(of: operation) {
       case .open(let handler): return handler.answer(request)
-      case .keyed(let handler): return try handler.answerNow(request, for: try caller(request, operation))
+      case .keyed(let handler):
+        return try handler.answerNow(request, for: try caller(request, operation))
       }
     } catch {
       return refusal(error, request)
@@ -43,7 +44,8 @@ final class APIService: Application {
       let (operation, request) = try operation(of: request)
       switch try route(of: operation) {
       case .open(let handler): return handler.answer(request)
-      case .keyed(let handler): return try await handler.answer(request, for: try caller(request, operation))
+      case .keyed(let handler):
+        return try await handler.answer(request, for: try caller(request, operation))
       }
     } catch {
       return refusal(error, request)
@@ -55,10 +57,13 @@ final class APIService: Application {
   }
 
   func bodyBytesMax(for head: Request) -> Int {
-    Self.batchPaths.contains { head.rawPath.elementsEqual($0) } ? bodyBytesMax.batch : bodyBytesMax.usual
+    Self.batchPaths.contains { head.rawPath.elementsEqual($0) }
+      ? bodyBytesMax.batch : bodyBytesMax.usual
   }
 
-  private static let batchPaths = [Operation.trackEventBatch, .logExposureBatch].map { [UInt8]($0.path.utf8) }
+  private static let batchPaths = [Operation.trackEventBatch, .logExposureBatch].map {
+    [UInt8]($0.path.utf8)
+  }
 
   /// Why there is no operation: an answer by itself.
   private struct Refusal: Error {
@@ -88,7 +93,8 @@ final class APIService: Application {
     let catalogue = catalogue.current
     guard let key = authenticator.key(of: request, in: catalogue) else { throw .unauthorized }
     if operation.access == .server && key.kind != .server {
-      throw .forbidden("Client keys assign units and send events and exposures; this needs a server key.")
+      throw .forbidden(
+        "Client keys assign units and send events and exposures; this needs a server key.")
     }
     return Caller(key: key, catalogue: catalogue)
   }

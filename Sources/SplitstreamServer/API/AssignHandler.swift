@@ -15,7 +15,8 @@ struct AssignHandler: Handler {
     let experiment = try Self.experiment(body.experiment, request, caller)
     switch experiment.assignmentMode {
     case .managed:
-      let assignment = try await assignments.assign(body.unit, to: experiment, logsExposure: body.logsExposure)
+      let assignment = try await assignments.assign(
+        body.unit, to: experiment, logsExposure: body.logsExposure)
       return Self.response(assignment, body, experiment)
     case .external:
       guard let assignment = try await assignments.stored(body.unit, in: experiment) else {
@@ -73,8 +74,10 @@ private struct AssignBody {
 
   init(_ request: Request) throws(APIError) {
     let body = try BodyReader.object(request)
-    if let experiment = body["experiment_key"]?.stringBytes, let bytes = body["unit_id"]?.stringBytes,
-      let unit = UnitID([UInt8](bytes)), Self.isContext(body["context"]), Self.isFlag(body["log_exposure"])
+    if let experiment = body["experiment_key"]?.stringBytes,
+      let bytes = body["unit_id"]?.stringBytes,
+      let unit = UnitID([UInt8](bytes)), Self.isContext(body["context"]),
+      Self.isFlag(body["log_exposure"])
     {
       self.experiment = ExperimentKey([UInt8](experiment))
       self.unit = unit
@@ -113,7 +116,9 @@ private struct AssignBody {
 /// Reads a `unit_id`: 1–256 bytes of UTF-8 without NUL, as they are.
 enum UnitInput {
   static func read(_ name: String, in body: BodyReader) -> UnitID? {
-    guard let text = body.present(name, body.text(name, bytes: 1...UnitID.bytesMax)) else { return nil }
+    guard let text = body.present(name, body.text(name, bytes: 1...UnitID.bytesMax)) else {
+      return nil
+    }
     // Too long or empty is noted already; the JSON reader lets no NUL through.
     return UnitID(text)
   }

@@ -7,9 +7,11 @@ struct ListAuditHandler: Handler {
     let page = query.page()
     try query.finish()
     let filter = AuditStore.Filter(
-      action: query.text("action"), targetType: query.text("target_type"), targetID: query.text("target_id"))
+      action: query.text("action"), targetType: query.text("target_type"),
+      targetID: query.text("target_id"))
     let lines = try await store.lines(
-      of: caller.key.workspaceID, environment: caller.key.environmentID, matching: filter, page: page)
+      of: caller.key.workspaceID, environment: caller.key.environmentID, matching: filter,
+      page: page)
     return Paging.response(lines, page, id: \.id)
   }
 }

@@ -15,7 +15,8 @@ final class Authenticator {
   /// Nil when there is no key in force; the caller is not told why.
   func key(of request: Request, in catalogue: Catalogue) -> APIKey? {
     // Two would be read in two ways by two programs.
-    guard let header = request.header("authorization"), request.headerCount("authorization") == 1 else { return nil }
+    guard let header = request.header("authorization"), request.headerCount("authorization") == 1
+    else { return nil }
     let mark = SipHash.hash128(header)
     if let hash = remembered[mark] { return catalogue.key(hash) }
     guard let secret = Self.bearer(header) else { return nil }
@@ -30,7 +31,9 @@ final class Authenticator {
   /// What follows "Bearer " (RFC 6750 §2.1; the scheme's name in any case).
   private static func bearer(_ header: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
     let scheme = "bearer ".utf8
-    guard header.count > scheme.count, zip(header, scheme).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) else {
+    guard header.count > scheme.count,
+      zip(header, scheme).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 })
+    else {
       return nil
     }
     let secret = header.dropFirst(scheme.count).drop { $0 == 0x20 }

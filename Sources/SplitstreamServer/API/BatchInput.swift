@@ -1,9 +1,12 @@
 /// The list in the body of a batch.
 enum BatchInput {
   /// The elements of the array `name`, 1 … `countMax` of them.
-  static func elements(_ name: StaticString, countMax: Int, _ request: Request) throws(APIError) -> [JSONValue] {
+  static func elements(_ name: StaticString, countMax: Int, _ request: Request) throws(APIError)
+    -> [JSONValue]
+  {
     let body = try BodyReader.object(request)
-    guard let list = body[name], list.kind == .array, (1...countMax).contains(list.elements.count) else {
+    guard let list = body[name], list.kind == .array, (1...countMax).contains(list.elements.count)
+    else {
       throw .validation([
         FieldProblem(pointer: "/\(name)", detail: "must be an array of 1 to \(countMax) objects")
       ])
@@ -25,7 +28,9 @@ struct BatchRejection {
   init(index: Int, error: any Error) {
     let problem = ProblemDetails(error)
     let fields = problem.errors.map { "\($0.pointer) \($0.detail)" }
-    self.init(index: index, reason: fields.isEmpty ? problem.detail ?? problem.title : fields.joined(separator: "; "))
+    self.init(
+      index: index,
+      reason: fields.isEmpty ? problem.detail ?? problem.title : fields.joined(separator: "; "))
   }
 
   static func response(

@@ -61,7 +61,9 @@ struct BodyReader {
 
   func note(_ member: String, _ detail: String) {
     let place = "\(pointer)/\(member)"
-    guard notes.problems.count < Notes.countMax, notes.pointers.insert(place).inserted else { return }
+    guard notes.problems.count < Notes.countMax, notes.pointers.insert(place).inserted else {
+      return
+    }
     notes.problems.append(FieldProblem(pointer: place, detail: detail))
   }
 
@@ -113,22 +115,32 @@ struct BodyReader {
 
   func choice<T: RawRepresentable & CaseIterable>(_ name: String, _ type: T.Type) -> Given<T>
   where T.RawValue == String {
-    read(name, expected: "one of " + T.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")) {
+    read(
+      name, expected: "one of " + T.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+    ) {
       $0.string.flatMap(T.init(rawValue:))
     }
   }
 
-  func integer(_ name: String) -> Given<Int> { read(name, expected: "a whole number") { $0.integer } }
+  func integer(_ name: String) -> Given<Int> {
+    read(name, expected: "a whole number") { $0.integer }
+  }
   func number(_ name: String) -> Given<Double> { read(name, expected: "a number") { $0.double } }
   func boolean(_ name: String) -> Given<Bool> { read(name, expected: "true or false") { $0.bool } }
-  func id(_ name: String) -> Given<ULID> { read(name, expected: "a ULID") { $0.string.flatMap(ULID.init(_:)) } }
+  func id(_ name: String) -> Given<ULID> {
+    read(name, expected: "a ULID") { $0.string.flatMap(ULID.init(_:)) }
+  }
 
   func ids(_ name: String) -> Given<[ULID]> {
     read(name, expected: "an array of ULIDs") { member in
       guard member.kind == .array else { return nil }
       var ids: [ULID] = []
       for (index, element) in member.elements.enumerated() {
-        if let id = element.string.flatMap(ULID.init(_:)) { ids.append(id) } else { note("\(name)/\(index)", "must be a ULID") }
+        if let id = element.string.flatMap(ULID.init(_:)) {
+          ids.append(id)
+        } else {
+          note("\(name)/\(index)", "must be a ULID")
+        }
       }
       return ids
     }

@@ -38,7 +38,8 @@ struct TrackEventBatchHandler: Handler {
       do {
         events.append(
           try EventInput.read(
-            element, at: "/events/\(index)", environment: environment.id, id: ids.make(at: now), receivedAt: now))
+            element, at: "/events/\(index)", environment: environment.id, id: ids.make(at: now),
+            receivedAt: now))
       } catch {
         rejected.append(BatchRejection(index: index, error: error))
       }
@@ -72,7 +73,9 @@ enum EventInput {
   }
 
   private static func occurredAt(_ body: BodyReader) -> Timestamp? {
-    guard let text = body.present("occurred_at", body.text("occurred_at", bytes: 1...64)) else { return nil }
+    guard let text = body.present("occurred_at", body.text("occurred_at", bytes: 1...64)) else {
+      return nil
+    }
     guard let time = Timestamp(rfc3339: text) else {
       body.note("occurred_at", "must be a time by RFC 3339, like 2026-03-02T12:00:00Z")
       return nil
@@ -82,7 +85,8 @@ enum EventInput {
 
   /// An empty id is none.
   private static func clientEventID(_ body: BodyReader) -> String? {
-    guard let text = body.present("client_event_id", body.text("client_event_id", bytes: 0...512)), !text.isEmpty
+    guard let text = body.present("client_event_id", body.text("client_event_id", bytes: 0...512)),
+      !text.isEmpty
     else { return nil }
     // The contract counts characters, as JSON Schema does: code points.
     if text.unicodeScalars.count > Event.clientEventIDLengthMax {

@@ -14,7 +14,8 @@ struct ListExperimentsHandler: Handler {
     }
     let filter = ExperimentStore.Filter(
       environmentID: environment ?? caller.key.environmentID, status: status)
-    let experiments = try await store.experiments(of: caller.key.workspaceID, matching: filter, page: page)
+    let experiments = try await store.experiments(
+      of: caller.key.workspaceID, matching: filter, page: page)
     return Paging.response(experiments, page, id: \.id)
   }
 }
@@ -31,7 +32,8 @@ struct CreateExperimentHandler: Handler {
     try await ExperimentReferences.check(definition, for: caller, metrics: metrics)
     let id = ids.make()
     let audit = AuditEntry(
-      id: ids.make(), actor: caller.actor(environment: definition.environmentID), action: "experiment.created",
+      id: ids.make(), actor: caller.actor(environment: definition.environmentID),
+      action: "experiment.created",
       targetType: "experiment", targetID: id,
       payload: AuditPayload.of(["key": definition.key, "name": definition.name]))
     try await store.create(id, definition, audit: audit)
@@ -58,14 +60,17 @@ enum ExperimentReferences {
     if environment?.workspaceID != caller.key.workspaceID
       || !caller.key.sees(environment: definition.environmentID)
     {
-      problems.append(FieldProblem(pointer: "/environment_id", detail: "there is no such environment"))
+      problems.append(
+        FieldProblem(pointer: "/environment_id", detail: "there is no such environment"))
     }
     let named = (definition.primaryMetricID.map { [$0] } ?? []) + definition.guardrailMetricIDs
     let found = try await metrics.existing(named, in: caller.key.workspaceID)
     if let primary = definition.primaryMetricID, !found.contains(primary) {
-      problems.append(FieldProblem(pointer: "/primary_metric_id", detail: "there is no such metric"))
+      problems.append(
+        FieldProblem(pointer: "/primary_metric_id", detail: "there is no such metric"))
     }
-    for (index, metric) in definition.guardrailMetricIDs.enumerated() where !found.contains(metric) {
+    for (index, metric) in definition.guardrailMetricIDs.enumerated() where !found.contains(metric)
+    {
       problems.append(
         FieldProblem(pointer: "/guardrail_metric_ids/\(index)", detail: "there is no such metric"))
     }
@@ -77,7 +82,8 @@ extension ExperimentStore {
   /// The experiment with this id in what the caller may see.
   func find(_ id: String, for caller: Caller) async throws -> Experiment {
     guard let id = ULID(id),
-      let experiment = try await experiment(id, of: caller.key.workspaceID, environment: caller.key.environmentID)
+      let experiment = try await experiment(
+        id, of: caller.key.workspaceID, environment: caller.key.environmentID)
     else { throw APIError.notFound("experiment") }
     return experiment
   }

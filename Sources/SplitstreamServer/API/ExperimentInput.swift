@@ -1,7 +1,8 @@
 /// Reads ExperimentInput: whole for a creation, any subset of it for a change.
 enum ExperimentInput {
   private static let fields = [
-    "environment_id", "key", "name", "hypothesis", "unit_type", "unit_attribute", "assignment_mode", "variants",
+    "environment_id", "key", "name", "hypothesis", "unit_type", "unit_attribute", "assignment_mode",
+    "variants",
     "audience", "decision_rule", "primary_metric_id", "guardrail_metric_ids", "mutex_group_id",
   ]
 
@@ -30,10 +31,14 @@ enum ExperimentInput {
   }
 
   private static func noteRules(of definition: ExperimentDefinition, in body: BodyReader) {
-    for problem in definition.problems() { body.note(String(problem.pointer.dropFirst()), problem.detail) }
+    for problem in definition.problems() {
+      body.note(String(problem.pointer.dropFirst()), problem.detail)
+    }
   }
 
-  private static func apply(_ body: BodyReader, to definition: inout ExperimentDefinition, ids: IDSource) {
+  private static func apply(
+    _ body: BodyReader, to definition: inout ExperimentDefinition, ids: IDSource
+  ) {
     body.allowOnly(fields)
     func set<T>(_ field: WritableKeyPath<ExperimentDefinition, T>, _ value: T?) {
       if let value { definition[keyPath: field] = value }
@@ -42,11 +47,16 @@ enum ExperimentInput {
     set(\.key, body.present("key", body.key("key", lengthMax: 128)))
     set(\.name, body.present("name", body.text("name", bytes: 1...200)))
     set(\.hypothesis, body.present("hypothesis", body.text("hypothesis", bytes: 1...10_000)))
-    set(\.unitType, body.present("unit_type", body.choice("unit_type", ExperimentDefinition.UnitType.self)))
+    set(
+      \.unitType,
+      body.present("unit_type", body.choice("unit_type", ExperimentDefinition.UnitType.self)))
     set(
       \.assignmentMode,
-      body.present("assignment_mode", body.choice("assignment_mode", ExperimentDefinition.AssignmentMode.self)))
-    set(\.guardrailMetricIDs, body.present("guardrail_metric_ids", body.ids("guardrail_metric_ids")))
+      body.present(
+        "assignment_mode", body.choice("assignment_mode", ExperimentDefinition.AssignmentMode.self))
+    )
+    set(
+      \.guardrailMetricIDs, body.present("guardrail_metric_ids", body.ids("guardrail_metric_ids")))
     setOptional(&definition.unitAttribute, body.text("unit_attribute", bytes: 1...200))
     setOptional(&definition.primaryMetricID, body.id("primary_metric_id"))
     if let variants = body.present("variants", body.objects("variants")) {
@@ -74,30 +84,40 @@ enum ExperimentInput {
 
   private static func apply(_ body: BodyReader, to rule: inout DecisionRule) {
     body.allowOnly([
-      "method", "posterior_threshold", "minimum_detectable_effect", "min_sample_per_variant", "max_duration_days",
+      "method", "posterior_threshold", "minimum_detectable_effect", "min_sample_per_variant",
+      "max_duration_days",
       "snapshot_cadence_minutes",
     ])
     func set<T>(_ field: WritableKeyPath<DecisionRule, T>, _ value: T?) {
       if let value { rule[keyPath: field] = value }
     }
     set(\.method, body.present("method", body.choice("method", DecisionRule.Method.self)))
-    set(\.posteriorThreshold, body.present("posterior_threshold", body.number("posterior_threshold")))
+    set(
+      \.posteriorThreshold, body.present("posterior_threshold", body.number("posterior_threshold")))
     set(
       \.minimumDetectableEffect,
       body.present("minimum_detectable_effect", body.number("minimum_detectable_effect")))
-    set(\.minSamplePerVariant, body.present("min_sample_per_variant", body.integer("min_sample_per_variant")))
+    set(
+      \.minSamplePerVariant,
+      body.present("min_sample_per_variant", body.integer("min_sample_per_variant")))
     set(\.maxDurationDays, body.present("max_duration_days", body.integer("max_duration_days")))
-    set(\.snapshotCadenceMinutes, body.present("snapshot_cadence_minutes", body.integer("snapshot_cadence_minutes")))
+    set(
+      \.snapshotCadenceMinutes,
+      body.present("snapshot_cadence_minutes", body.integer("snapshot_cadence_minutes")))
   }
 
   /// A variant keeps its id, and so its units, as long as it keeps its key.
-  private static func read(_ bodies: [BodyReader], keeping current: [Variant], ids: IDSource) -> [Variant] {
+  private static func read(_ bodies: [BodyReader], keeping current: [Variant], ids: IDSource)
+    -> [Variant]
+  {
     bodies.map { body in
       body.allowOnly(["key", "weight", "description", "is_control"])
       body.require(["key", "weight"])
       let key = body.present("key", body.key("key", lengthMax: 64)) ?? ""
       let weight = body.present("weight", body.integer("weight"))
-      if let weight, !Variant.weights.contains(weight) { body.note("weight", "must be from 0 to 100") }
+      if let weight, !Variant.weights.contains(weight) {
+        body.note("weight", "must be from 0 to 100")
+      }
       return Variant(
         id: current.first { $0.key == key }?.id ?? ids.make(), key: key, weight: weight ?? .min,
         description: body.text("description", bytes: 0...2000).valueOrNil ?? "",

@@ -23,8 +23,11 @@ struct ExperimentLifecycle {
       guard let decision = try await decide(experiment) else { return experiment }
       let audit = AuditEntry(
         id: ids.make(), actor: caller.actor(environment: experiment.definition.environmentID),
-        action: decision.action, targetType: "experiment", targetID: experiment.id, payload: decision.payload)
-      if try await store.change(experiment, to: decision.definition, decision.transition, audit: audit) {
+        action: decision.action, targetType: "experiment", targetID: experiment.id,
+        payload: decision.payload)
+      if try await store.change(
+        experiment, to: decision.definition, decision.transition, audit: audit)
+      {
         await changes.apply(.experiment(experiment.id))
         return try await store.find(id, for: caller)
       }
@@ -54,13 +57,16 @@ struct UpdateExperimentHandler: Handler {
     return .experiment(experiment)
   }
 
-  private static func checkStatus(_ current: Experiment, _ changed: ExperimentDefinition) throws(APIError) {
+  private static func checkStatus(_ current: Experiment, _ changed: ExperimentDefinition)
+    throws(APIError)
+  {
     switch current.status {
     case .draft: return
     case .running:
       let frozen = current.definition.frozenFields(changedBy: changed)
       if !frozen.isEmpty {
-        throw .conflict("While the experiment runs, these may not change: \(frozen.joined(separator: ", ")).")
+        throw .conflict(
+          "While the experiment runs, these may not change: \(frozen.joined(separator: ", ")).")
       }
     case .stopped, .archived:
       throw .conflict("The experiment is \(current.status.rawValue); it may not change any more.")
@@ -96,7 +102,8 @@ struct StartExperimentHandler: Handler {
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let experiment = try await lifecycle.change(request.pathParameters[0], for: caller) { current in
       guard current.status == .draft else {
-        throw APIError.conflict("Only a draft can be started; this experiment is \(current.status.rawValue).")
+        throw APIError.conflict(
+          "Only a draft can be started; this experiment is \(current.status.rawValue).")
       }
       let allocation = Allocation(weights: current.definition.variants.map(\.weight))
       return ExperimentLifecycle.Decision(
@@ -122,7 +129,8 @@ struct StopExperimentHandler: Handler {
     try body.finish()
     let experiment = try await lifecycle.change(request.pathParameters[0], for: caller) { current in
       guard current.status == .running else {
-        throw APIError.conflict("Only a running experiment can be stopped; this one is \(current.status.rawValue).")
+        throw APIError.conflict(
+          "Only a running experiment can be stopped; this one is \(current.status.rawValue).")
       }
       return ExperimentLifecycle.Decision(
         definition: current.definition,

@@ -8,7 +8,7 @@ struct LogExposureHandler: Handler {
     let input = ExposureInput(body)
     try body.finish()
     guard let input else { throw APIError.validation(body.problems) }
-    switch ExposureInput.resolve(input, request, caller) {
+    switch ExposureInput.resolve(input, at: "", request, caller) {
     case .failure(let error): throw error
     case .success(let exposure):
       let outcome = try await store.log([exposure])[0]
@@ -32,11 +32,13 @@ struct LogExposureBatchHandler: Handler {
     var accepted: [(index: Int, exposure: ExposureStore.Exposure)] = []
     for (index, element) in list.enumerated() {
       do {
-        let body = try BodyReader(element, at: "/exposures/\(index)")
+        let pointer = "/exposures/\(index)"
+        let body = try BodyReader(element, at: pointer)
         let input = ExposureInput(body)
         try body.finish()
         guard let input else { continue }
-        accepted.append((index, try ExposureInput.resolve(input, request, caller).get()))
+        accepted.append(
+          (index, try ExposureInput.resolve(input, at: pointer, request, caller).get()))
       } catch {
         rejected.append(BatchRejection(index: index, error: error))
       }
@@ -71,7 +73,7 @@ private struct ExposureInput {
   }
 
   static func resolve(
-    _ input: ExposureInput, _ request: Request, _ caller: Caller
+    _ input: ExposureInput, at pointer: String, _ request: Request, _ caller: Caller
   ) -> Result<ExposureStore.Exposure, APIError> {
     do throws(APIError) {
       let environment = try caller.environment(request, experiment: input.experiment)
@@ -80,10 +82,13 @@ private struct ExposureInput {
       }
       guard let variant = experiment.variant(named: input.variant) else {
         throw .validation([
-          FieldProblem(pointer: "/variant", detail: "the experiment has no variant \"\(input.variant)\"")
+          FieldProblem(
+            pointer: "\(pointer)/variant",
+            detail: "the experiment has no variant \"\(input.variant)\"")
         ])
       }
-      return .success(ExposureStore.Exposure(experiment: experiment, unit: input.unit, variant: variant))
+      return .success(
+        ExposureStore.Exposure(experiment: experiment, unit: input.unit, variant: variant))
     } catch {
       return .failure(error)
     }

@@ -23,14 +23,17 @@ struct Caller {
 
   /// The author of what this caller changes, recorded where `environment` may read it.
   func actor(environment: ULID? = nil) -> Actor {
-    Actor(workspaceID: key.workspaceID, environmentID: environment ?? key.environmentID, keyID: key.id)
+    Actor(
+      workspaceID: key.workspaceID, environmentID: environment ?? key.environmentID, keyID: key.id)
   }
 
   /// The environment an SDK call is about.
   ///
   /// The key's own; else the one that the header `Splitstream-Environment` names; else the only one in which
   /// `experiment` runs; else the workspace's only one.
-  func environment(_ request: Request, experiment: ExperimentKey? = nil) throws(APIError) -> Environment {
+  func environment(_ request: Request, experiment: ExperimentKey? = nil) throws(APIError)
+    -> Environment
+  {
     if let bound = key.environmentID {
       guard let environment = catalogue.environment(bound) else { throw .notFound("environment") }
       return environment
@@ -52,7 +55,8 @@ struct Caller {
     throw .validation([
       FieldProblem(
         pointer: "",
-        detail: "this key is bound to no environment; name one in the header Splitstream-Environment")
+        detail:
+          "this key is bound to no environment; name one in the header Splitstream-Environment")
     ])
   }
 }

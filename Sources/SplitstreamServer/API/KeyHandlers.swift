@@ -31,7 +31,8 @@ struct CreateKeyHandler: Handler {
 
     let secret = KeySecret(kind: kind, environmentSlug: environment?.slug)
     let stored = NewAPIKey(
-      id: ids.make(), workspaceID: caller.key.workspaceID, environmentID: environment?.id, kind: kind, name: name,
+      id: ids.make(), workspaceID: caller.key.workspaceID, environmentID: environment?.id,
+      kind: kind, name: name,
       prefix: secret.prefix, lastFour: secret.lastFour, lookupHash: pepper.hash(secret.text),
       argon2id: try await Self.argon2id(secret.text))
     let audit = AuditEntry(
@@ -62,7 +63,9 @@ struct CreateKeyHandler: Handler {
       return nil
     }
     let environment = caller.catalogue.environment(id)
-    guard let environment, environment.workspaceID == caller.key.workspaceID, caller.key.sees(environment: id) else {
+    guard let environment, environment.workspaceID == caller.key.workspaceID,
+      caller.key.sees(environment: id)
+    else {
       body.note("environment_id", "there is no such environment")
       return nil
     }

@@ -12,7 +12,9 @@ enum Paging {
   }
 
   /// `{"data": […], "next_cursor": …}` of the rows read for `page`.
-  static func response<Item: JSONWritable>(_ items: [Item], _ page: Page, id: (Item) -> ULID) -> Response {
+  static func response<Item: JSONWritable>(_ items: [Item], _ page: Page, id: (Item) -> ULID)
+    -> Response
+  {
     let shown = items.prefix(page.limit - 1)
     var json = JSONWriter(bytesReserved: 4096)
     json.object { json in

@@ -35,11 +35,14 @@ struct ProblemDetails {
     case .forbidden(let detail):
       self.init(status: 403, kind: "forbidden", title: "This key may not do that", detail: detail)
     case .notFound(let thing):
-      self.init(status: 404, kind: "not-found", title: "Not found", detail: "There is no such \(thing).")
+      self.init(
+        status: 404, kind: "not-found", title: "Not found", detail: "There is no such \(thing).")
     case .conflict(let detail):
-      self.init(status: 409, kind: "conflict", title: "Not possible in the present state", detail: detail)
+      self.init(
+        status: 409, kind: "conflict", title: "Not possible in the present state", detail: detail)
     case .preconditionFailed(let detail):
-      self.init(status: 412, kind: "precondition-failed", title: "Changed in the meantime", detail: detail)
+      self.init(
+        status: 412, kind: "precondition-failed", title: "Changed in the meantime", detail: detail)
     case .eventTooOld:
       self.init(
         status: 412, kind: "event-too-old", title: "The event is too old",
@@ -47,10 +50,13 @@ struct ProblemDetails {
     case .validation(let problems):
       self.init(
         status: 422, kind: "validation", title: "The request has wrong fields",
-        detail: problems.count == 1 ? problems[0].detail : "\(problems.count) fields are wrong; see errors.")
+        detail: problems.count == 1
+          ? problems[0].detail : "\(problems.count) fields are wrong; see errors.")
       errors = problems
     case .malformedJSON(let error):
-      self.init(status: 400, kind: "malformed-json", title: "The body is not JSON", detail: error.description)
+      self.init(
+        status: 400, kind: "malformed-json", title: "The body is not JSON",
+        detail: error.description)
     case .unsupportedMediaType:
       self.init(
         status: 415, kind: "unsupported-media-type", title: "The body must be JSON",
@@ -90,16 +96,19 @@ struct ProblemDetails {
 
   /// Says nothing of the inside; the log has the cause.
   static let internalError = ProblemDetails(
-    status: 500, kind: "internal", title: "The server failed", detail: "The cause is in the server's log.")
+    status: 500, kind: "internal", title: "The server failed",
+    detail: "The cause is in the server's log.")
 
   static func notFound() -> ProblemDetails {
-    ProblemDetails(status: 404, kind: "not-found", title: "Not found", detail: "There is nothing at this path.")
+    ProblemDetails(
+      status: 404, kind: "not-found", title: "Not found", detail: "There is nothing at this path.")
   }
 
   static func methodNotAllowed(allow: [String]) -> ProblemDetails {
     let allowed = allow.joined(separator: ", ")
     var problem = ProblemDetails(
-      status: 405, kind: "method-not-allowed", title: "Not with this method", detail: "Use \(allowed).")
+      status: 405, kind: "method-not-allowed", title: "Not with this method",
+      detail: "Use \(allowed).")
     problem.headers = [("Allow", allowed)]
     return problem
   }

@@ -16,7 +16,9 @@ struct QueryReader {
 
   mutating func choice<T: RawRepresentable & CaseIterable>(_ name: String, _ type: T.Type) -> T?
   where T.RawValue == String {
-    read(name, expected: "one of " + T.allCases.map(\.rawValue).joined(separator: ", "), T.init(rawValue:))
+    read(
+      name, expected: "one of " + T.allCases.map(\.rawValue).joined(separator: ", "),
+      T.init(rawValue:))
   }
 
   /// `limit` and `cursor`. A page is read with one row more than asked: the sign of a next page.
@@ -36,13 +38,16 @@ struct QueryReader {
   private mutating func read<T>(_ name: String, expected: String, _ convert: (String) -> T?) -> T? {
     guard let text = values[name] else { return nil }
     let value = convert(text)
-    if value == nil { problems.append(FieldProblem(pointer: "/query/\(name)", detail: "must be \(expected)")) }
+    if value == nil {
+      problems.append(FieldProblem(pointer: "/query/\(name)", detail: "must be \(expected)"))
+    }
     return value
   }
 
   /// ASCII digits only, few enough to be a number.
   private static func decimal(_ text: String) -> Int? {
-    guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+    guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+    else { return nil }
     return Int(text)
   }
 }

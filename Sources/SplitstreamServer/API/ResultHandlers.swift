@@ -5,7 +5,9 @@ struct GetResultsHandler: Handler {
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let experiment = try await experiments.find(request.pathParameters[0], for: caller)
-    guard let snapshot = try await snapshots.latest(of: experiment.id) else { throw APIError.notFound("snapshot yet") }
+    guard let snapshot = try await snapshots.latest(of: experiment.id) else {
+      throw APIError.notFound("snapshot yet")
+    }
     return try .snapshot(snapshot, of: experiment, for: request)
   }
 }
@@ -33,7 +35,8 @@ struct GetResultsHistoryHandler: Handler {
 /// `POST /v1/experiments/{id}/snapshots`: a snapshot of all that was accepted before this call, now. It is a peek.
 struct ComputeSnapshotHandler: Handler {
   /// Drains, computes and stores; answers the snapshot's JSON. App hands it in: the work is a job's, not a loop's.
-  typealias Compute = @Sendable (_ experiment: ULID, _ shard: Int, _ peek: AuditEntry) async throws -> [UInt8]
+  typealias Compute =
+    @Sendable (_ experiment: ULID, _ shard: Int, _ peek: AuditEntry) async throws -> [UInt8]
 
   let experiments: ExperimentStore
   let ids: IDSource
@@ -61,9 +64,13 @@ extension Response {
   static func snapshot(
     _ json: [UInt8], of experiment: Experiment, for request: Request, status: Int = 200
   ) throws -> Response {
-    guard request.headerText("accept")?.hasPrefix("text/plain") == true else { return .json(json, status: status) }
-    let report = SnapshotReport(try JSONValue(parsing: json), experimentKey: experiment.definition.key)
+    guard request.headerText("accept")?.hasPrefix("text/plain") == true else {
+      return .json(json, status: status)
+    }
+    let report = SnapshotReport(
+      try JSONValue(parsing: json), experimentKey: experiment.definition.key)
     return Response(
-      status: status, headers: [], contentType: "text/plain; charset=utf-8", body: [UInt8](report.text.utf8))
+      status: status, headers: [], contentType: "text/plain; charset=utf-8",
+      body: [UInt8](report.text.utf8))
   }
 }

@@ -46,9 +46,11 @@ struct CreateEnvironmentHandler: Handler {
     let id = ids.make()
     let audit = AuditEntry(
       id: ids.make(), actor: caller.actor(environment: id), action: "environment.created",
-      targetType: "environment", targetID: id, payload: AuditPayload.of(["slug": slug, "name": name]))
+      targetType: "environment", targetID: id,
+      payload: AuditPayload.of(["slug": slug, "name": name]))
     let created = try await store.create(
-      environment: id, slug: slug, name: name, shard: Int(id.low % Environment.shardCount), audit: audit)
+      environment: id, slug: slug, name: name, shard: Int(id.low % Environment.shardCount),
+      audit: audit)
     guard let created else { throw StorageError.failed(.postgres, "an INSERT returned no row") }
     await changes.apply(.environment(id))
     return .json(created, status: 201)

@@ -19,15 +19,18 @@ enum DemoWorkspace {
       workspace = try setup.createWorkspace(slug: "demo", name: "Demo", ids: &ids)
     }
     var environments = try setup.environments(of: workspace)
-    for (slug, name) in [("production", "Production"), ("dev", "Development")] where environments[slug] == nil {
-      environments[slug] = try setup.createEnvironment(slug: slug, name: name, in: workspace, ids: &ids)
+    for (slug, name) in [("production", "Production"), ("dev", "Development")]
+    where environments[slug] == nil {
+      environments[slug] = try setup.createEnvironment(
+        slug: slug, name: name, in: workspace, ids: &ids)
     }
 
     /// The key of an earlier start, or a new one.
     func key(_ known: String?, _ kind: APIKey.Kind, in environment: String?) throws -> String {
       if let known, try setup.isInForce(known) { return known }
       let bound = environment.flatMap { slug in environments[slug].map { (id: $0, slug: slug) } }
-      return try setup.createKey(kind, name: "demo", in: workspace, environment: bound, ids: &ids).text
+      return try setup.createKey(kind, name: "demo", in: workspace, environment: bound, ids: &ids)
+        .text
     }
     return DevEnvironment(
       url: "", serverKey: try key(known?.serverKey, .server, in: nil),

@@ -21,7 +21,9 @@ struct DevCommand: ParsableCommand {
   var data = ".splitstream"
 
   func validate() throws {
-    if let port, !(0...65_535).contains(port) { throw ValidationError("--port must be from 0 to 65535") }
+    if let port, !(0...65_535).contains(port) {
+      throw ValidationError("--port must be from 0 to 65535")
+    }
   }
 
   func run() throws {
@@ -41,7 +43,8 @@ struct DevCommand: ParsableCommand {
     let pepper = try settings.security.pepper ?? folder.pepper()
     settings.security.pepper = pepper
     _ = try SchemaCheck.migrate(settings)
-    var environment = try DemoWorkspace.prepare(settings, pepper: pepper, known: try .read(from: folder.environmentFile))
+    var environment = try DemoWorkspace.prepare(
+      settings, pepper: pepper, known: try .read(from: folder.environmentFile))
 
     let server = try Server(settings, log: log)
     environment.url = "http://\(settings.server.host):\(server.port)"
@@ -60,7 +63,9 @@ struct DevCommand: ParsableCommand {
     timer.schedule(deadline: .now() + 1, repeating: 1)
     timer.setEventHandler {
       do {
-        for name in try stores.reviveDead() { log.warning("\(name) had ended and was started again") }
+        for name in try stores.reviveDead() {
+          log.warning("\(name) had ended and was started again")
+        }
       } catch {
         log.error("a store could not be started again", metadata: ["error": "\(error)"])
       }

@@ -57,7 +57,7 @@ enum PrivatePostgres {
     let draft = folder.postgresData + ".new"
     let script = folder.path + "/create-database.sql"
     defer { unlink(script) }
-    try Files.writePrivate("CREATE DATABASE \(database);\n", to: script)
+    try Files.writePrivate(DatabaseCreation.script(database), to: script)
     try run(["rm", "-rf", draft], folder.postgresLog)
     try folder.makePrivate(draft)
     try run(

@@ -13,7 +13,8 @@ struct SplitstreamCommand: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      ServeCommand.self, DevCommand.self, MigrateCommand.self, CheckConfigCommand.self, BootstrapCommand.self,
+      ServeCommand.self, DevCommand.self, MigrateCommand.self, CheckConfigCommand.self,
+      BootstrapCommand.self,
       ImportCommand.self,
     ],
     defaultSubcommand: ServeCommand.self)

@@ -52,7 +52,8 @@ struct Allocation: Equatable, Sendable {
   /// Each shrinking variant, in variant order, gives up its highest slots; the freed slots, ascending, go to the growing
   /// variants in variant order.
   func reweighted(to newWeights: [Int]) -> Allocation {
-    precondition(newWeights.count == weights.count, "the set of variants of a running experiment is fixed")
+    precondition(
+      newWeights.count == weights.count, "the set of variants of a running experiment is fixed")
     var slots = slots
     var freed: [Range<Int>] = []
     for index in slots.indices where newWeights[index] < weights[index] {
@@ -70,7 +71,11 @@ struct Allocation: Equatable, Sendable {
       while missing > 0, let first = freed.first {
         let taken = min(missing, first.count)
         slots[index].append(first.lowerBound..<first.lowerBound + taken)
-        if taken < first.count { freed[0] = first.lowerBound + taken..<first.upperBound } else { freed.removeFirst() }
+        if taken < first.count {
+          freed[0] = first.lowerBound + taken..<first.upperBound
+        } else {
+          freed.removeFirst()
+        }
         missing -= taken
       }
     }

@@ -26,13 +26,19 @@ struct DecisionRule: Equatable, Sendable {
     check(
       method == .posteriorThreshold, "method",
       "\"\(method.rawValue)\" is not supported yet; use \"\(Method.posteriorThreshold.rawValue)\"")
-    check((0.5...0.9999).contains(posteriorThreshold), "posterior_threshold", "must be from 0.5 to 0.9999")
+    check(
+      (0.5...0.9999).contains(posteriorThreshold), "posterior_threshold",
+      "must be from 0.5 to 0.9999")
     check(
       minimumDetectableEffect > 0 && minimumDetectableEffect <= 100, "minimum_detectable_effect",
       "must be above 0 and at most 100")
-    check((1...1_000_000_000_000).contains(minSamplePerVariant), "min_sample_per_variant", "must be at least 1")
+    check(
+      (1...1_000_000_000_000).contains(minSamplePerVariant), "min_sample_per_variant",
+      "must be at least 1")
     check((1...3650).contains(maxDurationDays), "max_duration_days", "must be from 1 to 3650")
-    check((1...525_600).contains(snapshotCadenceMinutes), "snapshot_cadence_minutes", "must be from 1 to 525600")
+    check(
+      (1...525_600).contains(snapshotCadenceMinutes), "snapshot_cadence_minutes",
+      "must be from 1 to 525600")
     return problems
   }
 }

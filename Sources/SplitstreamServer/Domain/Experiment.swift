@@ -64,7 +64,8 @@ struct ExperimentDefinition: Equatable, Sendable {
     }
     if unitAttribute != nil && unitType != .customAttribute {
       problems.append(
-        FieldProblem(pointer: "/unit_attribute", detail: "goes with unit_type \"custom_attribute\" only"))
+        FieldProblem(
+          pointer: "/unit_attribute", detail: "goes with unit_type \"custom_attribute\" only"))
     }
     return problems
   }
@@ -80,7 +81,8 @@ struct ExperimentDefinition: Equatable, Sendable {
     check(primaryMetricID == changed.primaryMetricID, "/primary_metric_id")
     check(
       Set(variants.map(\.key)) == Set(changed.variants.map(\.key))
-        && variants.first(where: \.isControl)?.key == changed.variants.first(where: \.isControl)?.key,
+        && variants.first(where: \.isControl)?.key
+          == changed.variants.first(where: \.isControl)?.key,
       "/variants")
     return fields
   }

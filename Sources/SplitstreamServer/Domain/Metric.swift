@@ -24,10 +24,13 @@ struct MetricDefinition: Equatable, Sendable {
     var problems: [FieldProblem] = []
     if kind != .binary {
       problems.append(
-        FieldProblem(pointer: "/kind", detail: "kind \"\(kind.rawValue)\" is not supported yet; use \"binary\""))
+        FieldProblem(
+          pointer: "/kind", detail: "kind \"\(kind.rawValue)\" is not supported yet; use \"binary\""
+        ))
     }
     if propertyPath != nil {
-      problems.append(FieldProblem(pointer: "/property_path", detail: "property paths are not supported yet"))
+      problems.append(
+        FieldProblem(pointer: "/property_path", detail: "property paths are not supported yet"))
     }
     return problems
   }

@@ -2,12 +2,18 @@
 struct Timestamp: Hashable, Sendable, Comparable {
   let microseconds: Int
 
-  static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
+  static func < (left: Timestamp, right: Timestamp) -> Bool {
+    left.microseconds < right.microseconds
+  }
 
-  func adding(seconds: Int) -> Timestamp { Timestamp(microseconds: microseconds + seconds * 1_000_000) }
+  func adding(seconds: Int) -> Timestamp {
+    Timestamp(microseconds: microseconds + seconds * 1_000_000)
+  }
   func adding(days: Int) -> Timestamp { adding(seconds: days * 86_400) }
   /// Whole and part seconds from `earlier` to this instant.
-  func seconds(since earlier: Timestamp) -> Double { Double(microseconds - earlier.microseconds) / 1e6 }
+  func seconds(since earlier: Timestamp) -> Double {
+    Double(microseconds - earlier.microseconds) / 1e6
+  }
 }
 
 extension Timestamp {
@@ -33,7 +39,8 @@ extension Timestamp {
     var offsetMinutes = 0
     if !(scanner.take("Z") || scanner.take("z")) {
       let isWest = scanner.take("-")
-      guard isWest || scanner.take("+"), let hours = scanner.digits(2), hours < 24, scanner.take(":"),
+      guard isWest || scanner.take("+"), let hours = scanner.digits(2), hours < 24,
+        scanner.take(":"),
         let minutes = scanner.digits(2), minutes < 60
       else { return nil }
       offsetMinutes = (hours * 60 + minutes) * (isWest ? -1 : 1)
@@ -89,7 +96,10 @@ extension Timestamp {
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
     let marchMonth = (5 * dayOfYear + 2) / 153
     let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * marchMonth + 2) / 5 + 1)
+    return (
+      yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month,
+      dayOfYear - (153 * marchMonth + 2) / 5 + 1
+    )
   }
 
   private static func days(in month: Int, of year: Int) -> Int {

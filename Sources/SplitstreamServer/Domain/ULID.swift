@@ -35,7 +35,8 @@ struct ULID: Hashable, Sendable, Comparable {
   /// Reads 32 hexadecimal digits with or without the dashes of a UUID: how PostgreSQL prints the 16 bytes.
   init?(uuid text: String) {
     let digits = text.utf8.filter { $0 != UInt8(ascii: "-") }
-    guard digits.count == 32, let high = Self.hexadecimal(digits[..<16]), let low = Self.hexadecimal(digits[16...])
+    guard digits.count == 32, let high = Self.hexadecimal(digits[..<16]),
+      let low = Self.hexadecimal(digits[16...])
     else { return nil }
     self.init(high: high, low: low)
   }
@@ -54,7 +55,9 @@ struct ULID: Hashable, Sendable, Comparable {
 
   /// The 16 bytes, most significant first.
   var bytes: [UInt8] {
-    [high, low].flatMap { word in stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) } }
+    [high, low].flatMap { word in
+      stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
+    }
   }
 
   /// When the id was made, to the millisecond.
@@ -74,7 +77,9 @@ struct ULID: Hashable, Sendable, Comparable {
     write { bytes[start + $0] = $1 }
   }
 
-  static func < (left: ULID, right: ULID) -> Bool { (left.high, left.low) < (right.high, right.low) }
+  static func < (left: ULID, right: ULID) -> Bool {
+    (left.high, left.low) < (right.high, right.low)
+  }
 
   private func write(_ put: (Int, UInt8) -> Void) {
     var (high, low) = (high, low)

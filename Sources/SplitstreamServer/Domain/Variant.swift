@@ -24,19 +24,23 @@ extension [Variant] {
     var seen: Set<String> = []
     for (index, variant) in enumerated() where !seen.insert(variant.key).inserted {
       problems.append(
-        FieldProblem(pointer: "\(pointer)/\(index)/key", detail: "\"\(variant.key)\" stands twice; keys must be unique"))
+        FieldProblem(
+          pointer: "\(pointer)/\(index)/key",
+          detail: "\"\(variant.key)\" stands twice; keys must be unique"))
     }
     // A weight out of its range is a mistake of its own; any number may stand there, and sums of such can overflow.
     if allSatisfy({ Variant.weights.contains($0.weight) }) {
       let sum = reduce(0) { $0 + $1.weight }
       if sum != 100 {
-        problems.append(FieldProblem(pointer: pointer, detail: "weights must sum to 100; they sum to \(sum)"))
+        problems.append(
+          FieldProblem(pointer: pointer, detail: "weights must sum to 100; they sum to \(sum)"))
       }
     }
     for (index, variant) in enumerated().filter({ $1.isControl }).dropFirst() {
       problems.append(
         FieldProblem(
-          pointer: "\(pointer)/\(index)/is_control", detail: "\"\(variant.key)\" is a second control; mark exactly one"))
+          pointer: "\(pointer)/\(index)/is_control",
+          detail: "\"\(variant.key)\" is a second control; mark exactly one"))
     }
     return problems
   }

@@ -54,7 +54,8 @@ final class AnalysisJob: Sendable {
   func compute(_ experiment: ULID, peek: AuditEntry) async throws -> [UInt8] {
     try await onDemand.perform { [self] state in
       do {
-        let snapshot = try compute(experiment, peek: peek, session: try state.postgres.open(), ids: &state.ids)
+        let snapshot = try compute(
+          experiment, peek: peek, session: try state.postgres.open(), ids: &state.ids)
         guard let snapshot else { throw StorageError.failed(.postgres, "the experiment is gone") }
         return SnapshotCoding.result(snapshot)
       } catch let error as PostgresError {
@@ -76,7 +77,9 @@ final class AnalysisJob: Sendable {
   private func computeScheduled(
     _ experiment: ULID, _ session: PostgresSession, _ ids: inout ULIDGenerator
   ) throws {
-    guard let snapshot = try compute(experiment, peek: nil, session: session, ids: &ids) else { return }
+    guard let snapshot = try compute(experiment, peek: nil, session: session, ids: &ids) else {
+      return
+    }
     log.info(
       "snapshot computed",
       metadata: [
@@ -96,14 +99,17 @@ final class AnalysisJob: Sendable {
       let asOf = try results.begin()
       let peekCount =
         if let peek { try snapshots.peek(peek, at: id) } else { try snapshots.peekCount(of: id) }
-      guard let experiment = try results.experiment(id), let startedAt = experiment.startedAt else { return nil }
+      guard let experiment = try results.experiment(id), let startedAt = experiment.startedAt else {
+        return nil
+      }
       let period = ResultStore.Period(experiment, startedAt: startedAt, asOf: asOf)
       let observed = try Observations(experiment, period, from: results)
       let inputs = observed.inputs(
         of: experiment, horizonReached: period.horizonReached,
         previousSequentialP: try snapshots.previousSequentialP(of: id))
       let snapshot = Snapshot(
-        id: ids.make(at: period.asOf), experimentID: id, period: period, isOnDemand: peek != nil, inputs: inputs,
+        id: ids.make(at: period.asOf), experimentID: id, period: period, isOnDemand: peek != nil,
+        inputs: inputs,
         result: SnapshotAnalysis.analyse(inputs), metrics: observed.facts,
         multiVariantUnits: observed.multiVariantUnits, peekCount: peekCount,
         durationMilliseconds: Int((DispatchTime.now().uptimeNanoseconds - began) / 1_000_000))
@@ -141,17 +147,22 @@ private struct Observations {
   var facts: [Snapshot.MetricFacts] {
     metrics.map { entry in
       Snapshot.MetricFacts(
-        metric: entry.metric, lateEventCount: entry.counts.reduce(0) { $0 + $1.lateEvents }, invalidValueCount: 0)
+        metric: entry.metric, lateEventCount: entry.counts.reduce(0) { $0 + $1.lateEvents },
+        invalidValueCount: 0)
     }
   }
 
-  func inputs(of experiment: Experiment, horizonReached: Bool, previousSequentialP: Double) -> SnapshotInputs {
+  func inputs(of experiment: Experiment, horizonReached: Bool, previousSequentialP: Double)
+    -> SnapshotInputs
+  {
     let variants = experiment.definition.variants
     let totals = variants.map { variant in
       units.reduce(0) { $0 + ($1.variantID == variant.id ? $1.units : 0) }
     }
     return SnapshotInputs(
-      variants: variants.map { SnapshotVariant(key: $0.key, weight: $0.weight, isControl: $0.isControl) },
+      variants: variants.map {
+        SnapshotVariant(key: $0.key, weight: $0.weight, isControl: $0.isControl)
+      },
       phases: epochs.map { epoch in
         WeightPhase(
           weights: epoch.allocation.weights,
@@ -166,7 +177,8 @@ private struct Observations {
             variants.indices.map { index in
               BinaryCounts(
                 units: totals[index],
-                conversions: entry.counts.first { $0.variantID == variants[index].id }?.conversions ?? 0)
+                conversions: entry.counts.first { $0.variantID == variants[index].id }?.conversions
+                  ?? 0)
             }))
       },
       rule: experiment.definition.decisionRule, previousSRMSequentialP: previousSequentialP,

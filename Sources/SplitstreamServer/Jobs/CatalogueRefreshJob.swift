@@ -22,12 +22,14 @@ final class CatalogueRefreshJob: Sendable {
 
   /// - Parameter publish: gives every loop the new catalogue; called on the job's queue.
   init(
-    postgres: PostgresAddress, clock: ServerClock, log: Logger, publish: @escaping @Sendable (Catalogue) -> Void
+    postgres: PostgresAddress, clock: ServerClock, log: Logger,
+    publish: @escaping @Sendable (Catalogue) -> Void
   ) {
     queue = JobQueue(
       "catalogue",
       state: State(
-        session: SessionHolder(postgres, applicationName: "splitstream catalogue"), failures: FailureLog(log)))
+        session: SessionHolder(postgres, applicationName: "splitstream catalogue"),
+        failures: FailureLog(log)))
     self.clock = clock
     self.publish = publish
   }

@@ -21,13 +21,15 @@ final class EventDrainJob: Sendable {
 
   /// - Parameter shards: those that events may wait in, asked at each round.
   init(
-    postgres: PostgresAddress, redis: RedisAddress, clock: ServerClock, leaseSeconds: Int, log: Logger,
+    postgres: PostgresAddress, redis: RedisAddress, clock: ServerClock, leaseSeconds: Int,
+    log: Logger,
     shards: @escaping @Sendable () -> Set<Int>
   ) {
     queue = JobQueue(
       "event drain",
       state: State(
-        postgres: SessionHolder(postgres, applicationName: "splitstream drain"), redis: RedisHolder(redis),
+        postgres: SessionHolder(postgres, applicationName: "splitstream drain"),
+        redis: RedisHolder(redis),
         ids: ULIDGenerator(refill: { IDSource.randomWords() }), failures: FailureLog(log)))
     self.shards = shards
     self.clock = clock

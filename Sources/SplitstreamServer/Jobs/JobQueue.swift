@@ -19,7 +19,8 @@ final class JobQueue<State>: @unchecked Sendable {
     queue.async { [self] in
       if isStopped { return }
       let timer = DispatchSource.makeTimerSource(queue: queue)
-      timer.schedule(deadline: .now(), repeating: .milliseconds(milliseconds), leeway: .milliseconds(10))
+      timer.schedule(
+        deadline: .now(), repeating: .milliseconds(milliseconds), leeway: .milliseconds(10))
       timer.setEventHandler { [self] in body(&state) }
       timers.append(timer)
       timer.resume()
@@ -34,7 +35,8 @@ final class JobQueue<State>: @unchecked Sendable {
   }
 
   /// Runs `body` after what is queued already and suspends the caller until then, without blocking its thread.
-  func perform<T: Sendable>(_ body: @escaping @Sendable (inout State) throws -> T) async throws -> T {
+  func perform<T: Sendable>(_ body: @escaping @Sendable (inout State) throws -> T) async throws -> T
+  {
     try await withCheckedThrowingContinuation { continuation in
       queue.async { [self] in continuation.resume(with: Result { try body(&state) }) }
     }

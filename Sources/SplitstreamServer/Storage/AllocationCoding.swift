@@ -30,13 +30,15 @@ enum AllocationCoding {
     var found = 0
     for element in value.elements {
       guard let id = element["variant"]?.string.flatMap(ULID.init(_:)),
-        let index = variants.firstIndex(where: { $0.id == id }), let weight = element["weight"]?.integer,
+        let index = variants.firstIndex(where: { $0.id == id }),
+        let weight = element["weight"]?.integer,
         let ranges = element["slots"]?.elements
       else { return nil }
       weights[index] = weight
       for range in ranges {
         let ends = range.elements.compactMap(\.integer)
-        guard ends.count == 2, ends[0] >= 0, ends[0] < ends[1], ends[1] <= Allocation.slotCount else { return nil }
+        guard ends.count == 2, ends[0] >= 0, ends[0] < ends[1], ends[1] <= Allocation.slotCount
+        else { return nil }
         slots[index].append(ends[0]..<ends[1])
       }
       found += 1

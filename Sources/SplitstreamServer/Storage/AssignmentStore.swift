@@ -7,7 +7,8 @@ final class AssignmentStore {
   private let cache: AssignmentCache
   private let ids: IDSource
   private let loop: EventLoop
-  private lazy var batcher = TurnBatcher<Wish, Assignment>(loop: loop, weightMax: 256) { [unowned self] wishes in
+  private lazy var batcher = TurnBatcher<Wish, Assignment>(loop: loop, weightMax: 256) {
+    [unowned self] wishes in
     await store(wishes)
   }
 
@@ -60,7 +61,9 @@ final class AssignmentStore {
   }
 
   /// The stored assignment of a unit that somebody else buckets; nil when it has not been reported.
-  func stored(_ unit: UnitID, in experiment: RunningExperiment) async throws(StorageError) -> Assignment? {
+  func stored(_ unit: UnitID, in experiment: RunningExperiment) async throws(StorageError)
+    -> Assignment?
+  {
     let rows = try await read([Key(experiment: experiment.id, unit: unit.bytes)])
     let assignment = rows.first?.assignment
     if let assignment { cache.insert(assignment, of: unit, in: experiment.id) }
@@ -103,7 +106,11 @@ final class AssignmentStore {
     var assignments: [Key: Assignment] = [:]
     func settle(_ row: Stored) {
       assignments[row.key] = row.assignment
-      if row.variantID == nil { open[row.key]?.generation = row.generation } else { open[row.key] = nil }
+      if row.variantID == nil {
+        open[row.key]?.generation = row.generation
+      } else {
+        open[row.key] = nil
+      }
     }
     // A vacated row asks for another hash; it can be vacated again meanwhile, but not for ever.
     for _ in 0..<8 where !open.isEmpty {
@@ -114,7 +121,8 @@ final class AssignmentStore {
     }
     var answers: [Assignment] = []
     for wish in wishes {
-      guard let assignment = assignments[Key(experiment: wish.experiment.id, unit: wish.unit.bytes)] else {
+      guard let assignment = assignments[Key(experiment: wish.experiment.id, unit: wish.unit.bytes)]
+      else {
         throw StorageError.failed(.postgres, "an assignment was vacated as often as it was made")
       }
       cache.insert(assignment, of: wish.unit, in: wish.experiment.id)
@@ -127,7 +135,8 @@ final class AssignmentStore {
     // Every process takes the rows in one order: two that want the same units wait for each other instead of dying.
     let sorted = wishes.sorted {
       $0.experiment.id == $1.experiment.id
-        ? $0.unit.bytes.lexicographicallyPrecedes($1.unit.bytes) : $0.experiment.id < $1.experiment.id
+        ? $0.unit.bytes.lexicographicallyPrecedes($1.unit.bytes)
+        : $0.experiment.id < $1.experiment.id
     }
     let variants = sorted.map { wish in
       let slot = Bucketing.slot(of: wish.unit, in: wish.experiment.id, generation: wish.generation)
@@ -136,7 +145,8 @@ final class AssignmentStore {
     return try await database.rows(
       Self.insert,
       [
-        .ids(sorted.map(\.experiment.id)), .units(sorted.map(\.unit)), .ids(sorted.map { _ in ids.make() }),
+        .ids(sorted.map(\.experiment.id)), .units(sorted.map(\.unit)),
+        .ids(sorted.map { _ in ids.make() }),
         .ids(variants), .ints(sorted.map(\.generation)), .ints(sorted.map(\.experiment.epoch)),
         .bools(sorted.map(\.logsExposure)),
       ], Self.stored)
@@ -145,7 +155,9 @@ final class AssignmentStore {
   private func read(_ keys: [Key]) async throws(StorageError) -> [Stored] {
     try await database.rows(
       Self.read,
-      [.ids(keys.map(\.experiment)), .texts(keys.map { String(decoding: $0.unit, as: UTF8.self) })], Self.stored)
+      [
+        .ids(keys.map(\.experiment)), .texts(keys.map { String(decoding: $0.unit, as: UTF8.self) }),
+      ], Self.stored)
   }
 
   private static func stored(_ row: Row) throws(PostgresError) -> Stored {

@@ -64,12 +64,14 @@ struct AuditStore {
     try await database.rows(
       Self.list,
       [
-        .id(workspace), .id(environment), .text(orNull: filter.action), .text(orNull: filter.targetType),
+        .id(workspace), .id(environment), .text(orNull: filter.action),
+        .text(orNull: filter.targetType),
         .text(orNull: filter.targetID), .id(page.before), .int(page.limit),
       ]
     ) { row throws(PostgresError) in
       Line(
-        id: try row.id(0), actorID: try row.idOrNil(1), action: try row.text(2), targetType: try row.text(3),
+        id: try row.id(0), actorID: try row.idOrNil(1), action: try row.text(2),
+        targetType: try row.text(3),
         targetID: try row.text(4), payload: try row.json(5), createdAt: try row.instant(6))
     }
   }

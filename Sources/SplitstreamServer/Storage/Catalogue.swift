@@ -18,7 +18,9 @@ struct Catalogue: Sendable {
   func environment(_ id: ULID) -> Environment? { environments[id] }
 
   func environment(slug: String, in workspace: ULID) -> Environment? {
-    environmentsBySlug[SlugInWorkspace(workspace: workspace, slug: slug)].flatMap { environments[$0] }
+    environmentsBySlug[SlugInWorkspace(workspace: workspace, slug: slug)].flatMap {
+      environments[$0]
+    }
   }
 
   /// The shards that events may wait in.
@@ -39,7 +41,8 @@ struct Catalogue: Sendable {
       environmentsBySlug[SlugInWorkspace(workspace: old.workspaceID, slug: old.slug)] = nil
     }
     environments[environment.id] = environment
-    environmentsBySlug[SlugInWorkspace(workspace: environment.workspaceID, slug: environment.slug)] = environment.id
+    environmentsBySlug[
+      SlugInWorkspace(workspace: environment.workspaceID, slug: environment.slug)] = environment.id
   }
 
   mutating func put(_ key: APIKey, hash: KeyHash) {
@@ -60,7 +63,9 @@ struct Catalogue: Sendable {
   }
 
   mutating func removeExperiment(_ id: ULID) {
-    if let place = runningKeys.removeValue(forKey: id) { running[place.environment]?[place.key] = nil }
+    if let place = runningKeys.removeValue(forKey: id) {
+      running[place.environment]?[place.key] = nil
+    }
   }
 
   private struct SlugInWorkspace: Hashable {

@@ -53,7 +53,11 @@ struct CatalogueReader {
   /// PostgreSQL's clock, for `ServerClock`.
   func time() throws(StorageError) -> Timestamp {
     do {
-      guard let time = try session.rows(Self.now, [], { row throws(PostgresError) in try row.instant(0) }).first else {
+      guard
+        let time = try session.rows(
+          Self.now, [], { row throws(PostgresError) in try row.instant(0) }
+        ).first
+      else {
         throw StorageError.failed(.postgres, "no time")
       }
       return time
@@ -82,7 +86,9 @@ struct CatalogueReader {
 
   static let environments = Statement(
     name: "catalogue_environments",
-    sql: "SELECT \(TenancyStore.environmentColumns) FROM environments WHERE $1::uuid IS NULL OR id = $1")
+    sql:
+      "SELECT \(TenancyStore.environmentColumns) FROM environments WHERE $1::uuid IS NULL OR id = $1"
+  )
 
   static let keys = Statement(
     name: "catalogue_keys",
@@ -93,5 +99,6 @@ struct CatalogueReader {
 
   static let running = Statement(
     name: "catalogue_running",
-    sql: "\(ExperimentStore.selection) WHERE e.status = 'running' AND ($1::uuid IS NULL OR e.id = $1)")
+    sql:
+      "\(ExperimentStore.selection) WHERE e.status = 'running' AND ($1::uuid IS NULL OR e.id = $1)")
 }

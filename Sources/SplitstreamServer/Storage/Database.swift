@@ -12,7 +12,8 @@ final class Database {
 
   /// The rows that one statement answers, in a transaction of its own.
   func rows<T>(
-    _ statement: Statement, _ values: [PostgresValue], _ decode: @escaping (Row) throws(PostgresError) -> T
+    _ statement: Statement, _ values: [PostgresValue],
+    _ decode: @escaping (Row) throws(PostgresError) -> T
   ) async throws(StorageError) -> [T] {
     next = (next + 1) % connections.count
     do {
@@ -24,14 +25,16 @@ final class Database {
 
   /// The first row, if there is one.
   func row<T>(
-    _ statement: Statement, _ values: [PostgresValue], _ decode: @escaping (Row) throws(PostgresError) -> T
+    _ statement: Statement, _ values: [PostgresValue],
+    _ decode: @escaping (Row) throws(PostgresError) -> T
   ) async throws(StorageError) -> T? {
     try await rows(statement, values, decode).first
   }
 
   /// How many rows the statement changed.
   @discardableResult
-  func execute(_ statement: Statement, _ values: [PostgresValue]) async throws(StorageError) -> Int {
+  func execute(_ statement: Statement, _ values: [PostgresValue]) async throws(StorageError) -> Int
+  {
     next = (next + 1) % connections.count
     do {
       return try await connections[next].execute(statement, values)

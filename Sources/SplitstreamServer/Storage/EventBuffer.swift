@@ -6,7 +6,8 @@ final class EventBuffer {
   private let loop: EventLoop
   private let backlogMax: Int
   private lazy var batcher = TurnBatcher<Delivery, [Verdict]>(
-    loop: loop, weightMax: 500, weight: { $0.events.count }, send: { [unowned self] in await deliver($0) })
+    loop: loop, weightMax: 500, weight: { $0.events.count },
+    send: { [unowned self] in await deliver($0) })
 
   /// The events of one request; all of one environment.
   private struct Delivery {
@@ -35,7 +36,8 @@ final class EventBuffer {
   }
 
   private func deliver(_ deliveries: [Delivery]) async -> [Result<[Verdict], StorageError>] {
-    var results = [Result<[Verdict], StorageError>](repeating: .failure(.backlogFull), count: deliveries.count)
+    var results = [Result<[Verdict], StorageError>](
+      repeating: .failure(.backlogFull), count: deliveries.count)
     for (shard, places) in Dictionary(grouping: deliveries.indices, by: { deliveries[$0].shard }) {
       do {
         let verdicts = try await push(places.map { deliveries[$0].events }, shard: shard)
@@ -76,12 +78,15 @@ final class EventBuffer {
       let own = marks[next..<next + events.count]
       next += events.count
       verdicts.append(
-        own.first == UInt8(ascii: "f") ? nil : own.map { $0 == UInt8(ascii: "r") ? .replayed : .accepted })
+        own.first == UInt8(ascii: "f")
+          ? nil : own.map { $0 == UInt8(ascii: "r") ? .replayed : .accepted })
     }
     return verdicts
   }
 
-  private func evaluate(_ keys: [[UInt8]], _ arguments: [[UInt8]]) async throws(StorageError) -> [UInt8] {
+  private func evaluate(_ keys: [[UInt8]], _ arguments: [[UInt8]]) async throws(StorageError)
+    -> [UInt8]
+  {
     let reply: RedisReply
     do {
       reply = try await redis.evaluate(Self.accept, keys: keys, arguments: arguments)

@@ -17,18 +17,27 @@ struct EventChunks {
 
   /// All chunks under way, taken by whomever.
   func outstanding(shard: Int) throws(StorageError) -> Set<ULID> {
-    let reply = try command([[UInt8]("ZRANGE".utf8), EventKeys(shard: shard).chunks, decimal(0), decimal(-1)])
+    let reply = try command([
+      [UInt8]("ZRANGE".utf8), EventKeys(shard: shard).chunks, decimal(0), decimal(-1),
+    ])
     guard case .array(let members) = reply else { return [] }
     return Set(
       members.compactMap { member in
-        if case .bytes(let bytes) = member { ULID(String(decoding: bytes, as: UTF8.self)) } else { nil }
+        if case .bytes(let bytes) = member {
+          ULID(String(decoding: bytes, as: UTF8.self))
+        } else {
+          nil
+        }
       })
   }
 
   /// Up to `count` entries of a chunk from `start` on; empty at its end.
-  func entries(of chunk: ULID, shard: Int, from start: Int, count: Int) throws(StorageError) -> [[UInt8]] {
+  func entries(of chunk: ULID, shard: Int, from start: Int, count: Int) throws(StorageError)
+    -> [[UInt8]]
+  {
     let reply = try command([
-      [UInt8]("LRANGE".utf8), EventKeys(shard: shard).chunk(chunk), decimal(start), decimal(start + count - 1),
+      [UInt8]("LRANGE".utf8), EventKeys(shard: shard).chunk(chunk), decimal(start),
+      decimal(start + count - 1),
     ])
     guard case .array(let entries) = reply else {
       throw .failed(.redis, "LRANGE of a chunk answered \(reply)")
@@ -47,7 +56,8 @@ struct EventChunks {
   func remove(_ chunk: ULID, shard: Int) throws(StorageError) {
     let keys = EventKeys(shard: shard)
     _ = try run(
-      Self.remove, keys: [keys.chunk(chunk), keys.backlog, keys.chunks], arguments: [[UInt8](chunk.text.utf8)])
+      Self.remove, keys: [keys.chunk(chunk), keys.backlog, keys.chunks],
+      arguments: [[UInt8](chunk.text.utf8)])
   }
 
   private func decimal(_ number: Int) -> [UInt8] { [UInt8](String(number).utf8) }

@@ -44,7 +44,8 @@ enum EventCoding {
   }
 
   /// What a binary COPY begins and ends with.
-  static let copyHeader: [UInt8] = [UInt8]("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0] + [UInt8](repeating: 0, count: 8)
+  static let copyHeader: [UInt8] =
+    [UInt8]("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0] + [UInt8](repeating: 0, count: 8)
   static let copyTrailer: [UInt8] = [0xff, 0xff]
 
   /// PostgreSQL counts from 2000-01-01.

@@ -5,7 +5,8 @@ struct EventPartitions {
   /// Makes sure that the month of PostgreSQL's now and the two after it have partitions.
   func make() throws(StorageError) {
     do {
-      let months = try session.rows(Self.missing, []) { row throws(PostgresError) in try row.text(0) }
+      let months = try session.rows(Self.missing, []) { row throws(PostgresError) in try row.text(0)
+      }
       for month in months { try session.script(Self.create(month)) }
     } catch {
       throw StorageError(error)

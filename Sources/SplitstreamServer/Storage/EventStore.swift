@@ -101,8 +101,10 @@ struct EventStore {
     sql: "INSERT INTO drained_chunks (chunk_id, event_count) VALUES ($1, 0) ON CONFLICT DO NOTHING")
 
   static let count = Statement(
-    name: "chunk_count", sql: "UPDATE drained_chunks SET event_count = $2::bigint WHERE chunk_id = $1")
+    name: "chunk_count",
+    sql: "UPDATE drained_chunks SET event_count = $2::bigint WHERE chunk_id = $1")
 
   static let setAside = Statement(
-    name: "event_set_aside", sql: "INSERT INTO rejected_events (chunk_id, entry, reason) VALUES ($1, $2, $3)")
+    name: "event_set_aside",
+    sql: "INSERT INTO rejected_events (chunk_id, entry, reason) VALUES ($1, $2, $3)")
 }

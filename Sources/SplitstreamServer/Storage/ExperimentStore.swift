@@ -18,18 +18,23 @@ struct ExperimentStore {
     try await database.rows(
       Self.list,
       [
-        .id(workspace), .id(filter.environmentID), .text(orNull: filter.status?.rawValue), .id(page.before),
+        .id(workspace), .id(filter.environmentID), .text(orNull: filter.status?.rawValue),
+        .id(page.before),
         .int(page.limit),
       ], Self.experiment)
   }
 
   /// Nil when there is none in what the caller may see.
-  func experiment(_ id: ULID, of workspace: ULID, environment: ULID?) async throws(StorageError) -> Experiment? {
+  func experiment(_ id: ULID, of workspace: ULID, environment: ULID?) async throws(StorageError)
+    -> Experiment?
+  {
     try await database.row(Self.read, [.id(workspace), .id(environment), .id(id)], Self.experiment)
   }
 
   /// - Throws: `StorageError.conflict("experiments_key")` when the environment has one with this key.
-  func create(_ id: ULID, _ definition: ExperimentDefinition, audit: AuditEntry) async throws(StorageError) {
+  func create(_ id: ULID, _ definition: ExperimentDefinition, audit: AuditEntry)
+    async throws(StorageError)
+  {
     try await database.execute(
       Self.create,
       [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values)
@@ -50,7 +55,8 @@ struct ExperimentStore {
   ///
   /// - Returns: false when somebody else was faster; nothing has changed then.
   func change(
-    _ experiment: Experiment, to definition: ExperimentDefinition, _ transition: Transition, audit: AuditEntry
+    _ experiment: Experiment, to definition: ExperimentDefinition, _ transition: Transition,
+    audit: AuditEntry
   ) async throws(StorageError) -> Bool {
     let epochValues: [PostgresValue] =
       transition.epoch.map {
@@ -62,7 +68,8 @@ struct ExperimentStore {
         .text(transition.status.rawValue), .bool(transition.starts), .bool(transition.stops),
         .text(orNull: transition.stopReason?.rawValue), .text(orNull: transition.outcomeNotes),
       ] + epochValues + audit.values
-    return try await database.row(Self.change, values) { row throws(PostgresError) in try row.int(0) } == 1
+    return try await database.row(Self.change, values) { row throws(PostgresError) in try row.int(0)
+    } == 1
   }
 
   // MARK: Rows
@@ -71,10 +78,13 @@ struct ExperimentStore {
   private static func values(_ definition: ExperimentDefinition) -> [PostgresValue] {
     let rule = definition.decisionRule
     return [
-      .id(definition.environmentID), .text(definition.key), .text(definition.name), .text(definition.hypothesis),
+      .id(definition.environmentID), .text(definition.key), .text(definition.name),
+      .text(definition.hypothesis),
       .text(definition.unitType.rawValue), .text(orNull: definition.unitAttribute),
-      .text(definition.assignmentMode.rawValue), .text(rule.method.rawValue), .double(rule.posteriorThreshold),
-      .double(rule.minimumDetectableEffect), .int(rule.minSamplePerVariant), .int(rule.maxDurationDays),
+      .text(definition.assignmentMode.rawValue), .text(rule.method.rawValue),
+      .double(rule.posteriorThreshold),
+      .double(rule.minimumDetectableEffect), .int(rule.minSamplePerVariant),
+      .int(rule.maxDurationDays),
       .int(rule.snapshotCadenceMinutes), .id(definition.primaryMetricID),
       .ids(definition.variants.map(\.id)), .texts(definition.variants.map(\.key)),
       .ints(definition.variants.map(\.weight)), .texts(definition.variants.map(\.description)),
@@ -90,7 +100,8 @@ struct ExperimentStore {
     let controls = try row.bools(21)
     let variants = ids.indices.map {
       Variant(
-        id: ids[$0], key: keys[$0], weight: weights[$0], description: descriptions[$0], isControl: controls[$0])
+        id: ids[$0], key: keys[$0], weight: weights[$0], description: descriptions[$0],
+        isControl: controls[$0])
     }
     var epoch: WeightEpoch?
     if try !row.isNull(23) {
@@ -102,15 +113,18 @@ struct ExperimentStore {
     return Experiment(
       id: try row.id(0), workspaceID: try row.id(1),
       definition: ExperimentDefinition(
-        environmentID: try row.id(2), key: try row.text(3), name: try row.text(4), hypothesis: try row.text(5),
-        unitType: try row.choice(6), unitAttribute: try row.textOrNil(7), assignmentMode: try row.choice(8),
+        environmentID: try row.id(2), key: try row.text(3), name: try row.text(4),
+        hypothesis: try row.text(5),
+        unitType: try row.choice(6), unitAttribute: try row.textOrNil(7),
+        assignmentMode: try row.choice(8),
         variants: variants,
         decisionRule: DecisionRule(
           method: try row.choice(9), posteriorThreshold: try row.double(10),
           minimumDetectableEffect: try row.double(11), minSamplePerVariant: try row.int(12),
           maxDurationDays: try row.int(13), snapshotCadenceMinutes: try row.int(14)),
         primaryMetricID: try row.idOrNil(15), guardrailMetricIDs: try row.ids(22)),
-      status: try row.choice(16), startedAt: try row.instantOrNil(25), stoppedAt: try row.instantOrNil(26),
+      status: try row.choice(16), startedAt: try row.instantOrNil(25),
+      stoppedAt: try row.instantOrNil(26),
       stopReason: try row.choiceOrNil(27), outcomeNotes: try row.textOrNil(28), weightEpoch: epoch,
       version: try row.int(29), createdAt: try row.instant(30))
   }

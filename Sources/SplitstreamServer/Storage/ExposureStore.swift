@@ -36,9 +36,11 @@ struct ExposureStore {
     let rows = try await database.rows(
       Self.log,
       [
-        .ids(sorted.map(\.experiment.id)), .units(sorted.map(\.unit)), .ids(sorted.map(\.variant.id)),
+        .ids(sorted.map(\.experiment.id)), .units(sorted.map(\.unit)),
+        .ids(sorted.map(\.variant.id)),
         .ids(sorted.map { _ in ids.make() }), .ids(sorted.map { _ in ids.make() }),
-        .ints(sorted.map(\.experiment.epoch)), .bools(sorted.map { $0.experiment.assignmentMode == .external }),
+        .ints(sorted.map(\.experiment.epoch)),
+        .bools(sorted.map { $0.experiment.assignmentMode == .external }),
       ]
     ) { row throws(PostgresError) in (place: try row.int(0), isAssigned: try !row.isNull(1)) }
     for row in rows {

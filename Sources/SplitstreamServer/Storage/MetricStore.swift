@@ -3,7 +3,8 @@ struct MetricStore {
   let database: Database
 
   func metrics(of workspace: ULID, page: Page) async throws(StorageError) -> [Metric] {
-    try await database.rows(Self.list, [.id(workspace), .id(page.before), .int(page.limit)], Self.metric)
+    try await database.rows(
+      Self.list, [.id(workspace), .id(page.before), .int(page.limit)], Self.metric)
   }
 
   /// Those of `ids` that the workspace has.
@@ -16,12 +17,15 @@ struct MetricStore {
   }
 
   /// - Throws: `StorageError.conflict("metrics_key")` when the workspace has one with this key.
-  func create(_ id: ULID, _ definition: MetricDefinition, audit: AuditEntry) async throws(StorageError) -> Metric? {
+  func create(_ id: ULID, _ definition: MetricDefinition, audit: AuditEntry)
+    async throws(StorageError) -> Metric?
+  {
     try await database.row(
       Self.create,
       [
         .id(id), .id(audit.actor.workspaceID), .text(definition.key), .text(definition.name),
-        .text(definition.eventKey), .text(definition.kind.rawValue), .text(definition.aggregation.rawValue),
+        .text(definition.eventKey), .text(definition.kind.rawValue),
+        .text(definition.aggregation.rawValue),
         .text(definition.unitDedupWindow), .text(orNull: definition.propertyPath),
       ] + audit.values, Self.metric)
   }
@@ -38,7 +42,8 @@ struct MetricStore {
       """)
 
   static let find = Statement(
-    name: "metric_find", sql: "SELECT id FROM metrics WHERE workspace_id = $1 AND id = ANY ($2::uuid[])")
+    name: "metric_find",
+    sql: "SELECT id FROM metrics WHERE workspace_id = $1 AND id = ANY ($2::uuid[])")
 
   static let create = Statement(
     name: "metric_create",
@@ -54,7 +59,9 @@ struct MetricStore {
     Metric(
       id: try row.id(0), workspaceID: try row.id(1),
       definition: MetricDefinition(
-        key: try row.text(2), name: try row.text(3), eventKey: try row.text(4), kind: try row.choice(5),
-        aggregation: try row.choice(6), unitDedupWindow: try row.text(7), propertyPath: try row.textOrNil(8)))
+        key: try row.text(2), name: try row.text(3), eventKey: try row.text(4),
+        kind: try row.choice(5),
+        aggregation: try row.choice(6), unitDedupWindow: try row.text(7),
+        propertyPath: try row.textOrNil(8)))
   }
 }

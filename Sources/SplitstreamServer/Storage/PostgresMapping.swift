@@ -8,7 +8,9 @@ extension PostgresValue {
   }
   static func units(_ units: [UnitID]) -> PostgresValue { .texts(units.map(\.text)) }
   static func text(orNull text: String?) -> PostgresValue { text.map(PostgresValue.text) ?? .null }
-  static func instant(_ time: Timestamp) -> PostgresValue { .timestamp(microseconds: time.microseconds) }
+  static func instant(_ time: Timestamp) -> PostgresValue {
+    .timestamp(microseconds: time.microseconds)
+  }
 }
 
 extension Row {
@@ -34,7 +36,8 @@ extension Row {
   }
 
   /// One of an enum's raw values; another text means that the schema and this program disagree.
-  func choice<T: RawRepresentable>(_ column: Int, _ type: T.Type = T.self) throws(PostgresError) -> T
+  func choice<T: RawRepresentable>(_ column: Int, _ type: T.Type = T.self) throws(PostgresError)
+    -> T
   where T.RawValue == String {
     let text = try text(column)
     guard let value = T(rawValue: text) else {
@@ -43,7 +46,8 @@ extension Row {
     return value
   }
 
-  func choiceOrNil<T: RawRepresentable>(_ column: Int, _ type: T.Type = T.self) throws(PostgresError) -> T?
+  func choiceOrNil<T: RawRepresentable>(_ column: Int, _ type: T.Type = T.self)
+    throws(PostgresError) -> T?
   where T.RawValue == String {
     try isNull(column) ? nil : choice(column, type)
   }

@@ -5,11 +5,14 @@ extension StorageError {
     case .timeout: self = .outcomeUnknown(.redis, "no answer in time")
     case .lost(let detail): self = .outcomeUnknown(.redis, detail)
     // Out of memory, loading, read-only replica: the state of the server, not the fault of the call.
-    case .server(let message) where Self.passing.contains(where: message.contains): self = .unavailable(.redis, message)
+    case .server(let message) where Self.passing.contains(where: message.contains):
+      self = .unavailable(.redis, message)
     case .server(let message): self = .failed(.redis, message)
     case .invalidAddress: self = .failed(.redis, "the address cannot be used")
     }
   }
 
-  private static let passing = ["OOM ", "LOADING ", "READONLY ", "MISCONF ", "BUSY ", "MASTERDOWN ", "NOREPLICAS "]
+  private static let passing = [
+    "OOM ", "LOADING ", "READONLY ", "MISCONF ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ",
+  ]
 }

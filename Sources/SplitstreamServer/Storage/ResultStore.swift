@@ -44,7 +44,10 @@ struct ResultStore {
       SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
       SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'
       """)
-    guard let time = try session.rows(CatalogueReader.now, [], { row throws(PostgresError) in try row.instant(0) }).first
+    guard
+      let time = try session.rows(
+        CatalogueReader.now, [], { row throws(PostgresError) in try row.instant(0) }
+      ).first
     else { throw .decoding("no time") }
     return time
   }
@@ -61,7 +64,10 @@ struct ResultStore {
   /// Every weight epoch so far, oldest first.
   func epochs(of experiment: Experiment) throws(PostgresError) -> [WeightEpoch] {
     try session.rows(Self.readEpochs, [.id(experiment.id)]) { row throws(PostgresError) in
-      guard let allocation = AllocationCoding.decode(try row.json(1), of: experiment.definition.variants) else {
+      guard
+        let allocation = AllocationCoding.decode(
+          try row.json(1), of: experiment.definition.variants)
+      else {
         throw .decoding("weight_epochs.allocation is not one of these variants")
       }
       return WeightEpoch(number: try row.int(0), allocation: allocation)
@@ -70,9 +76,11 @@ struct ResultStore {
 
   /// Exposed units by variant and weight epoch.
   func units(of experiment: Experiment, in period: Period) throws(PostgresError) -> [UnitCount] {
-    try session.rows(Self.countUnits, Self.values(experiment, period)) { row throws(PostgresError) in
+    try session.rows(Self.countUnits, Self.values(experiment, period)) {
+      row throws(PostgresError) in
       UnitCount(
-        variantID: try row.id(0), epoch: try row.int(1), units: try row.int(2), multiVariantUnits: try row.int(3))
+        variantID: try row.id(0), epoch: try row.int(1), units: try row.int(2),
+        multiVariantUnits: try row.int(3))
     }
   }
 
@@ -85,7 +93,8 @@ struct ResultStore {
       Self.values(experiment, period)
         + [.id(experiment.definition.environmentID), .text(metric.definition.eventKey)]
     ) { row throws(PostgresError) in
-      ConversionCount(variantID: try row.id(0), conversions: try row.int(1), lateEvents: try row.int(2))
+      ConversionCount(
+        variantID: try row.id(0), conversions: try row.int(1), lateEvents: try row.int(2))
     }
   }
 
@@ -93,10 +102,12 @@ struct ResultStore {
     [.id(experiment.id), .instant(period.startedAt), .instant(period.end), .instant(period.asOf)]
   }
 
-  static let read = Statement(name: "analysis_experiment", sql: "\(ExperimentStore.selection) WHERE e.id = $1")
+  static let read = Statement(
+    name: "analysis_experiment", sql: "\(ExperimentStore.selection) WHERE e.id = $1")
 
   static let readMetrics = Statement(
-    name: "analysis_metrics", sql: "SELECT \(MetricStore.columns) FROM metrics WHERE id = ANY ($1::uuid[])")
+    name: "analysis_metrics",
+    sql: "SELECT \(MetricStore.columns) FROM metrics WHERE id = ANY ($1::uuid[])")
 
   static let readEpochs = Statement(
     name: "analysis_epochs",

@@ -34,7 +34,8 @@ final class ServerClock: Sendable {
       let age = abs(received.microseconds - best.measuredAt)
       let grown = best.uncertainty + age / 1_000_000 * Self.driftPerMillion
       if uncertainty <= grown || abs(measured - best.offset) > uncertainty + grown {
-        best = Estimate(offset: measured, uncertainty: uncertainty, measuredAt: received.microseconds)
+        best = Estimate(
+          offset: measured, uncertainty: uncertainty, measuredAt: received.microseconds)
       }
       return abs(best.offset) <= best.uncertainty ? 0 : best.offset
     }

@@ -34,7 +34,8 @@ struct SnapshotStore {
 
   /// Runs `body` unless another process is in its own at this moment. The lock ends with the session at the latest.
   func whenElected(_ body: () throws -> Void) throws {
-    let isElected = try session.rows(Self.elect, []) { row throws(PostgresError) in try row.bool(0) }.first
+    let isElected = try session.rows(Self.elect, []) { row throws(PostgresError) in try row.bool(0)
+    }.first
     guard isElected == true else { return }
     try body()
     try session.execute(Self.resign, [])
@@ -47,24 +48,31 @@ struct SnapshotStore {
 
   /// The sequential SRM p of the last snapshot; 1 before the first.
   func previousSequentialP(of experiment: ULID) throws(PostgresError) -> Double {
-    try session.rows(Self.readPrevious, [.id(experiment)]) { row throws(PostgresError) in try row.double(0) }.first ?? 1
+    try session.rows(Self.readPrevious, [.id(experiment)]) { row throws(PostgresError) in
+      try row.double(0)
+    }.first ?? 1
   }
 
   /// Counts and records a peek; the number of peeks with this one.
   func peek(_ audit: AuditEntry, at experiment: ULID) throws(PostgresError) -> Int {
-    try session.rows(Self.recordPeek, [.id(experiment)] + audit.values) { row throws(PostgresError) in try row.int(0) }
-      .first ?? 0
+    try session.rows(Self.recordPeek, [.id(experiment)] + audit.values) {
+      row throws(PostgresError) in try row.int(0)
+    }
+    .first ?? 0
   }
 
   func peekCount(of experiment: ULID) throws(PostgresError) -> Int {
-    try session.rows(Self.countPeeks, [.id(experiment)]) { row throws(PostgresError) in try row.int(0) }.first ?? 0
+    try session.rows(Self.countPeeks, [.id(experiment)]) { row throws(PostgresError) in
+      try row.int(0)
+    }.first ?? 0
   }
 
   func insert(_ snapshot: Snapshot) throws(PostgresError) {
     try session.execute(
       Self.insertSnapshot,
       [
-        .id(snapshot.id), .id(snapshot.experimentID), .instant(snapshot.period.asOf), .bool(snapshot.isOnDemand),
+        .id(snapshot.id), .id(snapshot.experimentID), .instant(snapshot.period.asOf),
+        .bool(snapshot.isOnDemand),
         .double(snapshot.result.sampleRatio.sequentialP), .jsonb(SnapshotCoding.inputs(snapshot)),
         .utf8(SnapshotCoding.result(snapshot)),
       ])
@@ -72,8 +80,10 @@ struct SnapshotStore {
 
   /// Any number that no other program uses as an advisory lock: "splitana" in ASCII.
   private static let electionLock = 8_318_832_012_735_110_753
-  static let elect = Statement(name: "snapshot_elect", sql: "SELECT pg_try_advisory_lock(\(electionLock))")
-  static let resign = Statement(name: "snapshot_resign", sql: "SELECT pg_advisory_unlock(\(electionLock))")
+  static let elect = Statement(
+    name: "snapshot_elect", sql: "SELECT pg_try_advisory_lock(\(electionLock))")
+  static let resign = Statement(
+    name: "snapshot_resign", sql: "SELECT pg_advisory_unlock(\(electionLock))")
 
   /// Running ones by their cadence; stopped ones once more, then once a day while late events may still come.
   static let findDue = Statement(
@@ -93,7 +103,9 @@ struct SnapshotStore {
 
   static let readPrevious = Statement(
     name: "snapshot_previous",
-    sql: "SELECT sequential_srm_p FROM analysis_snapshots WHERE experiment_id = $1 ORDER BY id DESC LIMIT 1")
+    sql:
+      "SELECT sequential_srm_p FROM analysis_snapshots WHERE experiment_id = $1 ORDER BY id DESC LIMIT 1"
+  )
 
   static let recordPeek = Statement(
     name: "snapshot_peek",
@@ -103,7 +115,8 @@ struct SnapshotStore {
       SELECT peek_count FROM peeked
       """)
 
-  static let countPeeks = Statement(name: "snapshot_peeks", sql: "SELECT peek_count FROM experiments WHERE id = $1")
+  static let countPeeks = Statement(
+    name: "snapshot_peeks", sql: "SELECT peek_count FROM experiments WHERE id = $1")
 
   static let insertSnapshot = Statement(
     name: "snapshot_insert",

@@ -1,7 +1,10 @@
 /// Why the stores did not do what was asked. The text goes to the log, never to the caller.
 enum StorageError: Error, Equatable {
   /// Which store a fault is of.
-  enum Store: String, Sendable { case postgres = "PostgreSQL", redis = "Redis" }
+  enum Store: String, Sendable {
+    case postgres = "PostgreSQL"
+    case redis = "Redis"
+  }
 
   /// Refused before anything was sent: nothing has happened.
   case unavailable(Store, String)

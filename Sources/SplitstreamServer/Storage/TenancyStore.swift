@@ -7,9 +7,12 @@ struct TenancyStore {
   }
 
   /// Newest first; `only` for a key that is bound to one environment.
-  func environments(of workspace: ULID, only: ULID?, page: Page) async throws(StorageError) -> [Environment] {
+  func environments(of workspace: ULID, only: ULID?, page: Page) async throws(StorageError)
+    -> [Environment]
+  {
     try await database.rows(
-      Self.listEnvironments, [.id(workspace), .id(only), .id(page.before), .int(page.limit)], Self.environment)
+      Self.listEnvironments, [.id(workspace), .id(only), .id(page.before), .int(page.limit)],
+      Self.environment)
   }
 
   /// - Throws: `StorageError.conflict("environments_slug")` when the workspace has one with this slug.
@@ -22,9 +25,12 @@ struct TenancyStore {
       Self.environment)
   }
 
-  func keys(of workspace: ULID, environment: ULID?, page: Page) async throws(StorageError) -> [APIKey] {
+  func keys(of workspace: ULID, environment: ULID?, page: Page) async throws(StorageError)
+    -> [APIKey]
+  {
     try await database.rows(
-      Self.listKeys, [.id(workspace), .id(environment), .id(page.before), .int(page.limit)], Self.key)
+      Self.listKeys, [.id(workspace), .id(environment), .id(page.before), .int(page.limit)],
+      Self.key)
   }
 
   func create(_ key: NewAPIKey, audit: AuditEntry) async throws(StorageError) -> APIKey? {
@@ -35,7 +41,9 @@ struct TenancyStore {
     name: "workspace_read", sql: "SELECT id, slug, name, created_at FROM workspaces WHERE id = $1")
 
   static func workspace(_ row: Row) throws(PostgresError) -> Workspace {
-    Workspace(id: try row.id(0), slug: try row.text(1), name: try row.text(2), createdAt: try row.instant(3))
+    Workspace(
+      id: try row.id(0), slug: try row.text(1), name: try row.text(2), createdAt: try row.instant(3)
+    )
   }
 
   static let environmentColumns = "id, workspace_id, slug, name, shard, created_at"
@@ -90,8 +98,10 @@ struct TenancyStore {
 
   static func key(_ row: Row) throws(PostgresError) -> APIKey {
     APIKey(
-      id: try row.id(0), workspaceID: try row.id(1), environmentID: try row.idOrNil(2), kind: try row.choice(3),
-      name: try row.text(4), prefix: try row.text(5), lastFour: try row.text(6), createdAt: try row.instant(7),
+      id: try row.id(0), workspaceID: try row.id(1), environmentID: try row.idOrNil(2),
+      kind: try row.choice(3),
+      name: try row.text(4), prefix: try row.text(5), lastFour: try row.text(6),
+      createdAt: try row.instant(7),
       lastUsedAt: try row.instantOrNil(8))
   }
 }
@@ -110,7 +120,8 @@ struct NewAPIKey: Sendable {
 
   var values: [PostgresValue] {
     [
-      .id(id), .id(workspaceID), .id(environmentID), .text(kind.rawValue), .text(name), .text(prefix),
+      .id(id), .id(workspaceID), .id(environmentID), .text(kind.rawValue), .text(name),
+      .text(prefix),
       .text(lastFour), .bytes(lookupHash.bytes), .text(argon2id),
     ]
   }

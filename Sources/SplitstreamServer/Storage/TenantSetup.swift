@@ -5,7 +5,8 @@ struct TenantSetup {
 
   /// The workspace with this slug, if there is one.
   func workspace(slug: String) throws(PostgresError) -> ULID? {
-    try session.rows(Self.findWorkspace, [.text(slug)]) { row throws(PostgresError) in try row.id(0) }.first
+    try session.rows(Self.findWorkspace, [.text(slug)]) { row throws(PostgresError) in try row.id(0)
+    }.first
   }
 
   /// The environments of a workspace by slug.
@@ -15,7 +16,9 @@ struct TenantSetup {
     return Dictionary(uniqueKeysWithValues: found.map { ($0.slug, $0.id) })
   }
 
-  func createWorkspace(slug: String, name: String, ids: inout ULIDGenerator) throws(PostgresError) -> ULID {
+  func createWorkspace(slug: String, name: String, ids: inout ULIDGenerator) throws(PostgresError)
+    -> ULID
+  {
     let id = ids.make(at: ServerClock.processTime())
     try session.execute(Self.insertWorkspace, [.id(id), .text(slug), .text(name)])
     return id
@@ -28,7 +31,10 @@ struct TenantSetup {
     let audit = audit("environment.created", "environment", id, workspace, environment: id, &ids)
     try session.execute(
       TenancyStore.createEnvironment,
-      [.id(id), .id(workspace), .text(slug), .text(name), .int(Int(id.low % Environment.shardCount))] + audit.values)
+      [
+        .id(id), .id(workspace), .text(slug), .text(name),
+        .int(Int(id.low % Environment.shardCount)),
+      ] + audit.values)
     return id
   }
 
@@ -40,17 +46,22 @@ struct TenantSetup {
     let secret = KeySecret(kind: kind, environmentSlug: environment?.slug)
     let id = ids.make(at: ServerClock.processTime())
     let stored = NewAPIKey(
-      id: id, workspaceID: workspace, environmentID: environment?.id, kind: kind, name: name, prefix: secret.prefix,
-      lastFour: secret.lastFour, lookupHash: pepper.hash(secret.text), argon2id: try Argon2id.hash(secret.text))
-    let audit = audit("api_key.created", "api_key", id, workspace, environment: environment?.id, &ids)
+      id: id, workspaceID: workspace, environmentID: environment?.id, kind: kind, name: name,
+      prefix: secret.prefix,
+      lastFour: secret.lastFour, lookupHash: pepper.hash(secret.text),
+      argon2id: try Argon2id.hash(secret.text))
+    let audit = audit(
+      "api_key.created", "api_key", id, workspace, environment: environment?.id, &ids)
     try session.execute(TenancyStore.createKey, stored.values + audit.values)
     return secret
   }
 
   /// Whether a key is in force: stored under this pepper and not revoked.
   func isInForce(_ key: String) throws(PostgresError) -> Bool {
-    try session.rows(Self.findKey, [.bytes(pepper.hash(key).bytes)]) { row throws(PostgresError) in try row.bool(0) }
-      .first ?? false
+    try session.rows(Self.findKey, [.bytes(pepper.hash(key).bytes)]) { row throws(PostgresError) in
+      try row.bool(0)
+    }
+    .first ?? false
   }
 
   private func audit(
@@ -59,15 +70,19 @@ struct TenantSetup {
   ) -> AuditEntry {
     AuditEntry(
       id: ids.make(at: ServerClock.processTime()),
-      actor: Actor(workspaceID: workspace, environmentID: environment, keyID: nil), action: action, targetType: type,
+      actor: Actor(workspaceID: workspace, environmentID: environment, keyID: nil), action: action,
+      targetType: type,
       targetID: target, payload: [UInt8]("{}".utf8))
   }
 
-  static let findWorkspace = Statement(name: "setup_find_workspace", sql: "SELECT id FROM workspaces WHERE slug = $1")
+  static let findWorkspace = Statement(
+    name: "setup_find_workspace", sql: "SELECT id FROM workspaces WHERE slug = $1")
 
   static let insertWorkspace = Statement(
-    name: "setup_insert_workspace", sql: "INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, $3)")
+    name: "setup_insert_workspace",
+    sql: "INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, $3)")
 
   static let findKey = Statement(
-    name: "setup_find_key", sql: "SELECT true FROM api_keys WHERE lookup_hash = $1 AND revoked_at IS NULL")
+    name: "setup_find_key",
+    sql: "SELECT true FROM api_keys WHERE lookup_hash = $1 AND revoked_at IS NULL")
 }

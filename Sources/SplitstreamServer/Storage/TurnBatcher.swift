@@ -11,13 +11,17 @@ final class TurnBatcher<Item, Output: Sendable> {
   private let weightMax: Int
   private let weight: (Item) -> Int
   private let send: Send
-  private var waiting: [(item: Item, continuation: UnsafeContinuation<Result<Output, StorageError>, Never>)] = []
+  private var waiting:
+    [(item: Item, continuation: UnsafeContinuation<Result<Output, StorageError>, Never>)] = []
   private var isSending = false
 
   /// - Parameters:
   ///   - weightMax: a batch ends with the item that reaches it.
   ///   - weight: of one item, in the unit of `weightMax`.
-  init(loop: EventLoop, weightMax: Int, weight: @escaping (Item) -> Int = { _ in 1 }, send: @escaping Send) {
+  init(
+    loop: EventLoop, weightMax: Int, weight: @escaping (Item) -> Int = { _ in 1 },
+    send: @escaping Send
+  ) {
     self.loop = loop
     self.weightMax = weightMax
     self.weight = weight

@@ -10,7 +10,8 @@ import Testing
   private func rows(_ table: String, of experiment: TestExperiment) throws -> Int {
     Int(
       try server.stores.texts(
-        "SELECT count(*)::text FROM \(table) WHERE experiment_id = $1", .id(ULID(experiment.id)))[0]) ?? -1
+        "SELECT count(*)::text FROM \(table) WHERE experiment_id = $1", .id(ULID(experiment.id)))[0]
+    ) ?? -1
   }
 
   @Test("the first call decides, and every later one answers the same bytes")
@@ -24,7 +25,9 @@ import Testing
     #expect(first.text("exposure_logged_at") != nil)
     for _ in 0..<10 {
       #expect(try await server.assign("unit", to: experiment).body == first.body)
-      #expect(try await server.assign("unit", to: experiment, #""log_exposure":false,"#).body == first.body)
+      #expect(
+        try await server.assign("unit", to: experiment, #""log_exposure":false,"#).body
+          == first.body)
     }
     #expect(try rows("assignments", of: experiment) == 1)
     #expect(try rows("exposure_events", of: experiment) == 1)
@@ -50,7 +53,8 @@ import Testing
   @Test("32 first calls at once get one answer, one assignment and one exposure")
   func concurrent() async throws {
     let experiment = try await server.running()
-    let replies = try await concurrently(32) { _ in try await server.assign("unit", to: experiment) }
+    let replies = try await concurrently(32) { _ in try await server.assign("unit", to: experiment)
+    }
     #expect(Set(replies.map(\.status)) == [200])
     #expect(Set(replies.map(\.body)).count == 1)
     #expect(try rows("assignments", of: experiment) == 1)
@@ -75,7 +79,8 @@ import Testing
     #expect(first.status == 200)
     #expect(first.text("variant") != nil)
     #expect(first.json["exposure_logged_at"]?.isNull == true)
-    #expect(try await server.assign("unit", to: experiment, #""log_exposure":false,"#).body == first.body)
+    #expect(
+      try await server.assign("unit", to: experiment, #""log_exposure":false,"#).body == first.body)
     #expect(try rows("assignments", of: experiment) == 1)
     #expect(try rows("exposure_events", of: experiment) == 0)
   }
@@ -85,7 +90,8 @@ import Testing
     let experiment = try await server.running()
     for unit in 0..<5 {
       _ = try await concurrently(2) { index in
-        try await server.assign("unit \(unit)", to: experiment, index == 0 ? "" : #""log_exposure":false,"#)
+        try await server.assign(
+          "unit \(unit)", to: experiment, index == 0 ? "" : #""log_exposure":false,"#)
       }
     }
     #expect(try rows("assignments", of: experiment) == 5)
@@ -96,7 +102,10 @@ import Testing
   @Test("units are their bytes: what only looks the same is another unit")
   func bytes() async throws {
     let experiment = try await server.running()
-    let units = ["caf\u{e9}", "cafe\u{301}", "CAF\u{e9}", " caf\u{e9}", "\u{212B}", "\u{c5}", "a:b", "a%2Fb", "👩‍👩‍👧‍👦"]
+    let units = [
+      "caf\u{e9}", "cafe\u{301}", "CAF\u{e9}", " caf\u{e9}", "\u{212B}", "\u{c5}", "a:b", "a%2Fb",
+      "👩‍👩‍👧‍👦",
+    ]
     var ids: Set<String> = []
     for unit in units {
       let reply = try await server.assign(unit, to: experiment)
@@ -120,7 +129,8 @@ import Testing
     #expect(before.text("exclusion") == "not_reported")
     #expect(try rows("assignments", of: experiment) == 0)
     try await server.call(
-      .logExposure, body: #"{"experiment_key":"\#(experiment.key)","unit_id":"unit","variant":"treatment"}"#)
+      .logExposure,
+      body: #"{"experiment_key":"\#(experiment.key)","unit_id":"unit","variant":"treatment"}"#)
     for _ in 0..<4 {
       let after = try await server.assign("unit", to: experiment)
       #expect(after.text("variant") == "treatment")
@@ -132,7 +142,9 @@ import Testing
   func notRunning() async throws {
     let draft = try await server.draft()
     let elsewhere = try await server.running(in: server.tenant.production)
-    for key in [draft.key, elsewhere.key, "unknown", "", "UPPER", String(repeating: "x", count: 5000)] {
+    for key in [
+      draft.key, elsewhere.key, "unknown", "", "UPPER", String(repeating: "x", count: 5000),
+    ] {
       let reply = try await server.assign("unit", to: TestExperiment(id: "", key: key))
       #expect(reply.status == 404, "\(key)")
     }

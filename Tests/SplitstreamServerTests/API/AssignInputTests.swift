@@ -25,13 +25,20 @@ import Testing
     "every wrong field is named",
     arguments: [
       ("{}", ["/experiment_key", "/unit_id"]),
-      (#"{"experiment_key":1,"unit_id":2,"context":3,"log_exposure":4}"#,
-        ["/context", "/experiment_key", "/log_exposure", "/unit_id"]),
-      (#"{"experiment_key":null,"unit_id":null,"log_exposure":null}"#,
-        ["/experiment_key", "/log_exposure", "/unit_id"]),
+      (
+        #"{"experiment_key":1,"unit_id":2,"context":3,"log_exposure":4}"#,
+        ["/context", "/experiment_key", "/log_exposure", "/unit_id"]
+      ),
+      (
+        #"{"experiment_key":null,"unit_id":null,"log_exposure":null}"#,
+        ["/experiment_key", "/log_exposure", "/unit_id"]
+      ),
       (#"{"experiment_key":"e","unit_id":["u"]}"#, ["/unit_id"]),
       (#"{"experiment_key":"e","unit_id":"u","context":[]}"#, ["/context"]),
-      (#"{"experiment_key":"e","unit_id":"u","context":{"a":"\#(String(repeating: "x", count: 4090))"}}"#, ["/context"]),
+      (
+        #"{"experiment_key":"e","unit_id":"u","context":{"a":"\#(String(repeating: "x", count: 4090))"}}"#,
+        ["/context"]
+      ),
       (#"{"experiment_key":"e","unit_id":"u","log_exposure":"no"}"#, ["/log_exposure"]),
     ])
   func wrong(body: String, pointers: [String]) async throws {
@@ -51,7 +58,8 @@ import Testing
     #expect(try await server.assign("unit", to: experiment, longest).status == 200)
   }
 
-  @Test("a key without environment means the one it names, or the only one where the experiment runs")
+  @Test(
+    "a key without environment means the one it names, or the only one where the experiment runs")
   func environment() async throws {
     let dev = try await server.running()
     let key = TestCredential.key(server.tenant.key)
@@ -64,7 +72,9 @@ import Testing
     #expect(unclear.status == 422)
     #expect(unclear.pointers == [""])
 
-    func assign(in environment: String, as credential: TestCredential = .tenant) async throws -> APIReply {
+    func assign(in environment: String, as credential: TestCredential = .tenant) async throws
+      -> APIReply
+    {
       try await server.call(
         .assign, as: credential, body: #"{"experiment_key":"\#(dev.key)","unit_id":"unit"}"#,
         headers: ["Splitstream-Environment: \(environment)"])
@@ -76,6 +86,7 @@ import Testing
     // A bound key means its own, whatever it says.
     #expect(try await assign(in: "production", as: .key(server.tenant.clientKey)).body == one.body)
     #expect(try await server.assign("unit", to: dev, as: .key(server.stranger.key)).status == 404)
-    #expect(try await server.assign("unit", to: dev, as: .key(server.stranger.clientKey)).status == 404)
+    #expect(
+      try await server.assign("unit", to: dev, as: .key(server.stranger.clientKey)).status == 404)
   }
 }

@@ -19,12 +19,14 @@ import Testing
     let key = server.tenant.key
     let unknown = String(key.dropLast(4)) + "AAAA"
     let values = [
-      nil, "", "Bearer", "Bearer ", "Bearer \(unknown)", "Bearer \(key)x", "Bearer \(key) x", "Basic \(key)", key,
+      nil, "", "Bearer", "Bearer ", "Bearer \(unknown)", "Bearer \(key)x", "Bearer \(key) x",
+      "Basic \(key)", key,
       "Bearer ss_srv_all_", "Bearer \(String(repeating: "x", count: 5000))",
     ]
     for value in values {
       let headers = value.map { ["Authorization: \($0)"] } ?? []
-      let reply = try await server.call(operation, "x", as: .none, body: body(operation), headers: headers)
+      let reply = try await server.call(
+        operation, "x", as: .none, body: body(operation), headers: headers)
       #expect(reply.status == 401, "\(value ?? "no header")")
       #expect(reply.header("WWW-Authenticate") == "Bearer")
     }
@@ -48,7 +50,8 @@ import Testing
   @Test("a client key assigns and sends, and no more", arguments: keyed)
   func clientKey(operation: Operation) async throws {
     let reply = try await server.call(
-      operation, "01ARZ3NDEKTSV4RRFFQ69G5FAV", as: .key(server.tenant.clientKey), body: body(operation))
+      operation, "01ARZ3NDEKTSV4RRFFQ69G5FAV", as: .key(server.tenant.clientKey),
+      body: body(operation))
     if operation.access == .server {
       #expect(reply.status == 403)
     } else {
@@ -58,12 +61,14 @@ import Testing
 
   @Test("a revoked key is refused, on every loop")
   func revoked() async throws {
-    let created = try await server.call(.createApiKey, body: #"{"name":"to be revoked","kind":"server"}"#)
+    let created = try await server.call(
+      .createApiKey, body: #"{"name":"to be revoked","kind":"server"}"#)
     let key = try #require(created.text("key"))
     #expect(try await server.call(.listMetrics, as: .key(key)).status == 200)
     // As another process would: this one hears of it from PostgreSQL.
     _ = try server.stores.texts(
-      "UPDATE api_keys SET revoked_at = now() WHERE id = $1 RETURNING name", .id(ULID(created.text("id") ?? "")))
+      "UPDATE api_keys SET revoked_at = now() WHERE id = $1 RETURNING name",
+      .id(ULID(created.text("id") ?? "")))
     var status = 200
     for _ in 0..<500 where status == 200 {
       status = try await server.call(.listMetrics, as: .key(key)).status
@@ -86,11 +91,14 @@ import Testing
       }
     for key in [server.stranger.key, server.stranger.boundKey, server.tenant.boundKey] {
       let reply = try await server.call(operation, mine.id, as: .key(key), body: body)
-      let unknown = try await server.call(operation, "01ARZ3NDEKTSV4RRFFQ69G5FAV", as: .key(key), body: body)
+      let unknown = try await server.call(
+        operation, "01ARZ3NDEKTSV4RRFFQ69G5FAV", as: .key(key), body: body)
       #expect(reply.status == 404)
       #expect(reply.text("detail") == unknown.text("detail"))
     }
-    for id in ["x", "01ARZ3NDEKTSV4RRFFQ69G5FA", "01ARZ3NDEKTSV4RRFFQ69G5FAU", "81ARZ3NDEKTSV4RRFFQ69G5FAV"] {
+    for id in [
+      "x", "01ARZ3NDEKTSV4RRFFQ69G5FA", "01ARZ3NDEKTSV4RRFFQ69G5FAU", "81ARZ3NDEKTSV4RRFFQ69G5FAV",
+    ] {
       #expect(try await server.call(operation, id, body: body).status == 404)
     }
     #expect(try await server.call(.getExperiment, mine.id).text("status") == "draft")

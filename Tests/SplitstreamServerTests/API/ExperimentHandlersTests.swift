@@ -21,7 +21,8 @@ import Testing
     #expect(rule["min_sample_per_variant"]?.integer == 20_000)
     #expect(rule["max_duration_days"]?.integer == 28)
     #expect(rule["snapshot_cadence_minutes"]?.integer == 240)
-    #expect(created.json["variants"]?.elements.compactMap { $0["is_control"]?.bool } == [true, false])
+    #expect(
+      created.json["variants"]?.elements.compactMap { $0["is_control"]?.bool } == [true, false])
     #expect(created.json["stop_reason"] == nil)
 
     let read = try await server.call(.getExperiment, try #require(created.text("id")))
@@ -55,37 +56,49 @@ import Testing
     #expect(read.json["decision_rule"]?["posterior_threshold"]?.double == 0.9)
     #expect(read.json["decision_rule"]?["max_duration_days"]?.integer == 28)
     #expect(read.text("primary_metric_id") == primary)
-    #expect(read.json["guardrail_metric_ids"]?.elements.compactMap(\.string) == [guardrails[1], guardrails[0]])
+    #expect(
+      read.json["guardrail_metric_ids"]?.elements.compactMap(\.string) == [
+        guardrails[1], guardrails[0],
+      ])
   }
 
   @Test("a key is taken once in an environment")
   func conflict() async throws {
     let experiment = try await server.draft()
-    #expect(try await server.call(.createExperiment, body: server.experimentBody(experiment.key)).status == 409)
+    #expect(
+      try await server.call(.createExperiment, body: server.experimentBody(experiment.key)).status
+        == 409)
     let elsewhere = server.experimentBody(experiment.key, in: server.tenant.production)
     #expect(try await server.call(.createExperiment, body: elsewhere).status == 201)
     #expect(try await server.call(.archiveExperiment, experiment.id).status == 204)
-    #expect(try await server.call(.createExperiment, body: server.experimentBody(experiment.key)).status == 409)
+    #expect(
+      try await server.call(.createExperiment, body: server.experimentBody(experiment.key)).status
+        == 409)
   }
 
   @Test("what the caller may not name does not exist for him")
   func foreignReferences() async throws {
     let metric = try await server.metric().id
     let key = server.newName("experiment")
-    let members = #""primary_metric_id":"\#(metric)","guardrail_metric_ids":["01ARZ3NDEKTSV4RRFFQ69G5FAV","\#(metric)"],"#
+    let members =
+      #""primary_metric_id":"\#(metric)","guardrail_metric_ids":["01ARZ3NDEKTSV4RRFFQ69G5FAV","\#(metric)"],"#
     let body = server.experimentBody(key, in: server.tenant.dev, members)
-    let stranger = try await server.call(.createExperiment, as: .key(server.stranger.key), body: body)
+    let stranger = try await server.call(
+      .createExperiment, as: .key(server.stranger.key), body: body)
     #expect(stranger.status == 422)
     // The same metric twice is noted before anything is looked up.
     #expect(stranger.pointers == ["/guardrail_metric_ids/1"])
 
-    let once = #""primary_metric_id":"\#(metric)","guardrail_metric_ids":["01ARZ3NDEKTSV4RRFFQ69G5FAV"],"#
+    let once =
+      #""primary_metric_id":"\#(metric)","guardrail_metric_ids":["01ARZ3NDEKTSV4RRFFQ69G5FAV"],"#
     let reply = try await server.call(
-      .createExperiment, as: .key(server.stranger.key), body: server.experimentBody(key, in: server.tenant.dev, once))
+      .createExperiment, as: .key(server.stranger.key),
+      body: server.experimentBody(key, in: server.tenant.dev, once))
     #expect(reply.pointers == ["/environment_id", "/guardrail_metric_ids/0", "/primary_metric_id"])
 
     let bound = server.experimentBody(key, in: server.tenant.production)
-    let denied = try await server.call(.createExperiment, as: .key(server.tenant.boundKey), body: bound)
+    let denied = try await server.call(
+      .createExperiment, as: .key(server.tenant.boundKey), body: bound)
     #expect(denied.pointers == ["/environment_id"])
   }
 
@@ -111,7 +124,8 @@ import Testing
     #expect(try await ids("environment_id=\(place)&status=running") == [running.id])
     #expect(try await ids("environment_id=\(place)", as: .key(server.stranger.key)) == [])
     #expect(try await ids("environment_id=\(place)", as: .key(server.tenant.boundKey)) == [])
-    #expect(try await ids("limit=200", as: .key(server.tenant.boundKey))?.contains(draft.id) == false)
+    #expect(
+      try await ids("limit=200", as: .key(server.tenant.boundKey))?.contains(draft.id) == false)
   }
 
   @Test("wrong filters are all named")
@@ -119,6 +133,7 @@ import Testing
     let reply = try await server.call(
       .listExperiments, query: "status=paused&environment_id=x&limit=0&cursor=%20")
     #expect(reply.status == 422)
-    #expect(reply.pointers == ["/query/cursor", "/query/environment_id", "/query/limit", "/query/status"])
+    #expect(
+      reply.pointers == ["/query/cursor", "/query/environment_id", "/query/limit", "/query/status"])
   }
 }

@@ -19,7 +19,9 @@ import Testing
     if state == .stopped || state == .archived {
       #expect(try await server.call(.stopExperiment, experiment.id, body: Self.stop).status == 200)
     }
-    if state == .archived { #expect(try await server.call(.archiveExperiment, experiment.id).status == 204) }
+    if state == .archived {
+      #expect(try await server.call(.archiveExperiment, experiment.id).status == 204)
+    }
     return experiment
   }
 
@@ -38,7 +40,9 @@ import Testing
     #expect(stopped.text("stop_reason") == "won")
     #expect(stopped.text("outcome_notes") == "Shipped.")
     #expect(stopped.text("started_at") == started.text("started_at"))
-    let (begin, end) = (try #require(started.text("started_at")), try #require(stopped.text("stopped_at")))
+    let (begin, end) = (
+      try #require(started.text("started_at")), try #require(stopped.text("stopped_at"))
+    )
     #expect(begin < end)
 
     #expect(try await server.call(.archiveExperiment, experiment.id).status == 204)
@@ -49,7 +53,8 @@ import Testing
   }
 
   @Test(
-    "start is for drafts, stop for what runs, and archived is final", arguments: Experiment.Status.allCases)
+    "start is for drafts, stop for what runs, and archived is final",
+    arguments: Experiment.Status.allCases)
   func transitions(state: Experiment.Status) async throws {
     let experiment = try await make(state)
     let start = try await server.call(.startExperiment, experiment.id).status
@@ -67,10 +72,13 @@ import Testing
   func concurrent() async throws {
     let experiment = try await server.draft()
     func race(_ operation: Operation, body: String? = nil) async throws -> [Int] {
-      try await concurrently(8) { _ in try await server.call(operation, experiment.id, body: body).status }.sorted()
+      try await concurrently(8) { _ in
+        try await server.call(operation, experiment.id, body: body).status
+      }.sorted()
     }
     #expect(try await race(.startExperiment) == [200] + Array(repeating: 409, count: 7))
-    #expect(try await race(.stopExperiment, body: Self.stop) == [200] + Array(repeating: 409, count: 7))
+    #expect(
+      try await race(.stopExperiment, body: Self.stop) == [200] + Array(repeating: 409, count: 7))
     #expect(try await race(.archiveExperiment) == [204] + Array(repeating: 409, count: 7))
     let actions = try await server.call(.listAudit, query: "target_id=\(experiment.id)")
     #expect(
@@ -93,7 +101,10 @@ import Testing
       (#"{}"#, ["/reason"]),
       (#"{"reason":null}"#, ["/reason"]),
       (#"{"reason":"bored","outcome_notes":1,"why":2}"#, ["/outcome_notes", "/reason", "/why"]),
-      (#"{"reason":"won","outcome_notes":"\#(String(repeating: "x", count: 10_001))"}"#, ["/outcome_notes"]),
+      (
+        #"{"reason":"won","outcome_notes":"\#(String(repeating: "x", count: 10_001))"}"#,
+        ["/outcome_notes"]
+      ),
     ])
   func wrongStop(body: String, pointers: [String]) async throws {
     let experiment = try await server.running()

@@ -11,8 +11,11 @@ import Testing
     #"{"experiment_key":"\#(experiment.key)","unit_id":"\#(unit)","variant":"\#(variant)"}"#
   }
 
-  private func log(_ experiment: TestExperiment, _ unit: String, _ variant: String) async throws -> APIReply {
-    try await server.call(.logExposure, as: .key(server.tenant.clientKey), body: body(experiment, unit, variant))
+  private func log(_ experiment: TestExperiment, _ unit: String, _ variant: String) async throws
+    -> APIReply
+  {
+    try await server.call(
+      .logExposure, as: .key(server.tenant.clientKey), body: body(experiment, unit, variant))
   }
 
   private func exposures(_ experiment: TestExperiment) throws -> [String] {
@@ -49,7 +52,9 @@ import Testing
     #expect(try exposures(experiment).count == 1)
   }
 
-  @Test("where somebody else buckets, the first exposure is the assignment, and a second variant is kept")
+  @Test(
+    "where somebody else buckets, the first exposure is the assignment, and a second variant is kept"
+  )
   func external() async throws {
     let experiment = try await server.running(#""assignment_mode":"external","#)
     #expect(try await log(experiment, "unit", "treatment").status == 202)
@@ -59,14 +64,16 @@ import Testing
     #expect(try await server.assign("unit", to: experiment).text("variant") == "treatment")
     let snapshot = try await server.snapshot(of: experiment)
     #expect(snapshot.json["multi_variant_units"]?.integer == 1)
-    #expect(snapshot.json["per_variant"]?.elements.compactMap { $0["sample_size"]?.integer } == [0, 1])
+    #expect(
+      snapshot.json["per_variant"]?.elements.compactMap { $0["sample_size"]?.integer } == [0, 1])
   }
 
   @Test("first exposures at once make one assignment")
   func concurrent() async throws {
     let experiment = try await server.running(#""assignment_mode":"external","#)
     let replies = try await concurrently(24) { index in
-      try await log(experiment, "unit \(index % 3)", index % 2 == 0 ? "control" : "treatment").status
+      try await log(experiment, "unit \(index % 3)", index % 2 == 0 ? "control" : "treatment")
+        .status
     }
     #expect(Set(replies) == [202])
     #expect(try exposures(experiment).count == 6)
@@ -90,8 +97,14 @@ import Testing
     "every wrong field is named, and what nobody knows is ignored",
     arguments: [
       (#"{"sdk":1}"#, ["/experiment_key", "/unit_id", "/variant"]),
-      (#"{"experiment_key":1,"unit_id":2,"variant":3}"#, ["/experiment_key", "/unit_id", "/variant"]),
-      (#"{"experiment_key":null,"unit_id":"","variant":null}"#, ["/experiment_key", "/unit_id", "/variant"]),
+      (
+        #"{"experiment_key":1,"unit_id":2,"variant":3}"#,
+        ["/experiment_key", "/unit_id", "/variant"]
+      ),
+      (
+        #"{"experiment_key":null,"unit_id":"","variant":null}"#,
+        ["/experiment_key", "/unit_id", "/variant"]
+      ),
     ])
   func wrong(body: String, pointers: [String]) async throws {
     let reply = try await server.call(.logExposure, body: body)
@@ -105,13 +118,16 @@ import Testing
     let managed = try await server.running()
     let variant = try #require(try await server.assign("known", to: managed).text("variant"))
     let items = [
-      body(external, "a", "control"), body(external, "a", "control"), body(managed, "known", variant),
+      body(external, "a", "control"), body(external, "a", "control"),
+      body(managed, "known", variant),
       body(managed, "unknown", "control"), body(external, "b", "purple"), #"{"unit_id":7}"#, "7",
-      body(TestExperiment(id: "", key: "unknown"), "a", "control"), body(external, "c", "treatment"),
+      body(TestExperiment(id: "", key: "unknown"), "a", "control"),
+      body(external, "c", "treatment"),
       body(managed, "known", variant == "control" ? "treatment" : "control"),
     ]
     let reply = try await server.call(
-      .logExposureBatch, body: #"{"exposures":[\#(items.joined(separator: ","))]}"#, hasWrongItems: true)
+      .logExposureBatch, body: #"{"exposures":[\#(items.joined(separator: ","))]}"#,
+      hasWrongItems: true)
     #expect(reply.status == 202)
     #expect(reply.json["accepted_count"]?.integer == 4)
     let rejected = try #require(reply.json["rejected"]?.elements)
@@ -130,7 +146,8 @@ import Testing
       let units = (0..<count).map { index in
         #"{"sdk":"\#(String(repeating: "x", count: 2500))",\#(body(experiment, "unit \(index)", "control").dropFirst())"#
       }
-      return try await server.call(.logExposureBatch, body: #"{"exposures":[\#(units.joined(separator: ","))]}"#)
+      return try await server.call(
+        .logExposureBatch, body: #"{"exposures":[\#(units.joined(separator: ","))]}"#)
     }
     let largest = try await batch(500)
     #expect(largest.json["accepted_count"]?.integer == 500)

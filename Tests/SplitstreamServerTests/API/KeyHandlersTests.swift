@@ -7,10 +7,13 @@ import Testing
   let server: RunningServer
   init() throws { server = try .shared() }
 
-  @Test("a new key works at once on every loop, and its secret is never shown again", arguments: ["server", "client"])
+  @Test(
+    "a new key works at once on every loop, and its secret is never shown again",
+    arguments: ["server", "client"])
   func create(kind: String) async throws {
     let name = server.newName("key")
-    let created = try await server.call(.createApiKey, body: #"{"name":"\#(name)","kind":"\#(kind)"}"#)
+    let created = try await server.call(
+      .createApiKey, body: #"{"name":"\#(name)","kind":"\#(kind)"}"#)
     #expect(created.status == 201)
     let key = try #require(created.text("key"))
     #expect(created.text("prefix") == (kind == "server" ? "ss_srv_all" : "ss_clt_all"))
@@ -27,7 +30,8 @@ import Testing
     let secret = key.split(separator: "_").last ?? ""
     #expect(!String(decoding: listed.body, as: UTF8.self).contains(secret))
     #expect(listed.json["data"]?.elements.contains { $0["name"]?.string == name } == true)
-    let kept = try server.stores.texts("SELECT to_jsonb(k)::text || (SELECT jsonb_agg(a)::text FROM audit_log a) FROM api_keys k")
+    let kept = try server.stores.texts(
+      "SELECT to_jsonb(k)::text || (SELECT jsonb_agg(a)::text FROM audit_log a) FROM api_keys k")
     #expect(!kept.contains { $0.contains(secret) })
   }
 
@@ -43,7 +47,8 @@ import Testing
   @Test("a bound key issues keys for its own environment only, and lists no others")
   func boundCaller() async throws {
     let caller = TestCredential.key(server.tenant.boundKey)
-    let own = try await server.call(.createApiKey, as: caller, body: #"{"name":"Own","kind":"server"}"#)
+    let own = try await server.call(
+      .createApiKey, as: caller, body: #"{"name":"Own","kind":"server"}"#)
     #expect(own.status == 201)
     #expect(own.text("environment_id") == server.tenant.dev)
     for other in ["null", "\"\(server.tenant.production)\"", "\"\(server.stranger.only)\""] {
@@ -53,7 +58,9 @@ import Testing
       #expect(reply.pointers == ["/environment_id"])
     }
     let listed = try await server.call(.listApiKeys, query: "limit=200", as: caller)
-    #expect(listed.json["data"]?.elements.allSatisfy { $0["environment_id"]?.string == server.tenant.dev } == true)
+    #expect(
+      listed.json["data"]?.elements.allSatisfy { $0["environment_id"]?.string == server.tenant.dev }
+        == true)
   }
 
   @Test(
@@ -64,7 +71,10 @@ import Testing
       (#"{"name":1,"kind":null}"#, ["/kind", "/name"]),
       (#"{"name":"A","kind":"server","environment_id":"x"}"#, ["/environment_id"]),
       (#"{"name":"A","kind":"server","environment_id":7}"#, ["/environment_id"]),
-      (#"{"name":"A","kind":"server","environment_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}"#, ["/environment_id"]),
+      (
+        #"{"name":"A","kind":"server","environment_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}"#,
+        ["/environment_id"]
+      ),
       (#"{"name":"A","kind":"server","scopes":[]}"#, ["/scopes"]),
     ])
   func wrong(body: String, pointers: [String]) async throws {

@@ -17,7 +17,9 @@ import Testing
     #expect(created.text("unit_dedup_window") == "P7D")
     #expect(created.json["property_path"]?.isNull == true)
     let id = try #require(created.text("id"))
-    for (credential, sees) in [(server.tenant.key, true), (server.tenant.boundKey, true), (server.stranger.key, false)] {
+    for (credential, sees) in [
+      (server.tenant.key, true), (server.tenant.boundKey, true), (server.stranger.key, false),
+    ] {
       let listed = try await server.call(.listMetrics, query: "limit=200", as: .key(credential))
       #expect(listed.json["data"]?.elements.contains { $0["id"]?.string == id } == sees)
     }
@@ -42,27 +44,54 @@ import Testing
   func conflict() async throws {
     let key = server.newName("metric")
     let body = #"{"key":"\#(key)","name":"A","event_key":"e","kind":"binary"}"#
-    let statuses = try await concurrently(4) { _ in try await server.call(.createMetric, body: body).status }
+    let statuses = try await concurrently(4) { _ in
+      try await server.call(.createMetric, body: body).status
+    }
     #expect(statuses.sorted() == [201, 409, 409, 409])
-    #expect(try await server.call(.createMetric, as: .key(server.stranger.key), body: body).status == 201)
+    #expect(
+      try await server.call(.createMetric, as: .key(server.stranger.key), body: body).status == 201)
   }
 
   @Test(
     "every wrong field is named",
     arguments: [
       (#"{}"#, ["/event_key", "/key", "/kind", "/name"]),
-      (#"{"key":"A","name":"","event_key":"a b","kind":"ratio"}"#, ["/event_key", "/key", "/kind", "/name"]),
-      (#"{"key":null,"name":null,"event_key":null,"kind":null}"#, ["/event_key", "/key", "/kind", "/name"]),
-      (#"{"key":1,"name":[],"event_key":{},"kind":true}"#, ["/event_key", "/key", "/kind", "/name"]),
+      (
+        #"{"key":"A","name":"","event_key":"a b","kind":"ratio"}"#,
+        ["/event_key", "/key", "/kind", "/name"]
+      ),
+      (
+        #"{"key":null,"name":null,"event_key":null,"kind":null}"#,
+        ["/event_key", "/key", "/kind", "/name"]
+      ),
+      (
+        #"{"key":1,"name":[],"event_key":{},"kind":true}"#,
+        ["/event_key", "/key", "/kind", "/name"]
+      ),
       (#"{"key":"a","name":"A","event_key":"e","kind":"revenue"}"#, ["/kind"]),
       (#"{"key":"a","name":"A","event_key":"e","kind":"count"}"#, ["/kind"]),
       (#"{"key":"a","name":"A","event_key":"e","kind":"duration"}"#, ["/kind"]),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"binary","property_path":"$.a"}"#, ["/property_path"]),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"binary","aggregation":"max"}"#, ["/aggregation"]),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"binary","unit_dedup_window":"P1M"}"#, ["/unit_dedup_window"]),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"binary","unit_dedup_window":""}"#, ["/unit_dedup_window"]),
+      (
+        #"{"key":"a","name":"A","event_key":"e","kind":"binary","property_path":"$.a"}"#,
+        ["/property_path"]
+      ),
+      (
+        #"{"key":"a","name":"A","event_key":"e","kind":"binary","aggregation":"max"}"#,
+        ["/aggregation"]
+      ),
+      (
+        #"{"key":"a","name":"A","event_key":"e","kind":"binary","unit_dedup_window":"P1M"}"#,
+        ["/unit_dedup_window"]
+      ),
+      (
+        #"{"key":"a","name":"A","event_key":"e","kind":"binary","unit_dedup_window":""}"#,
+        ["/unit_dedup_window"]
+      ),
       (#"{"key":"a","name":"A","event_key":"e","kind":"binary","Name":"x"}"#, ["/Name"]),
-      (#"{"key":"\#(String(repeating: "k", count: 129))","name":"A","event_key":"e","kind":"binary"}"#, ["/key"]),
+      (
+        #"{"key":"\#(String(repeating: "k", count: 129))","name":"A","event_key":"e","kind":"binary"}"#,
+        ["/key"]
+      ),
     ])
   func wrong(body: String, pointers: [String]) async throws {
     let reply = try await server.call(.createMetric, body: body)

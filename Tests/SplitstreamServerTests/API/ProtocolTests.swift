@@ -7,7 +7,9 @@ import Testing
   let server: RunningServer
   init() throws { server = try .shared() }
 
-  private func problem(_ reply: APIReply, _ sourceLocation: SourceLocation = #_sourceLocation) throws {
+  private func problem(_ reply: APIReply, _ sourceLocation: SourceLocation = #_sourceLocation)
+    throws
+  {
     let violations = try OpenAPIDocument().checkProblem(
       status: reply.status, contentType: reply.header("Content-Type"), body: reply.body)
     #expect(violations.isEmpty, sourceLocation: sourceLocation)
@@ -20,7 +22,9 @@ import Testing
     #expect(reply.text("version") == Version.current)
   }
 
-  @Test("what is at no path is a problem", arguments: ["/", "/v1", "/v1/nothing", "/v1/assign/", "/v1/experiments/1/2/3"])
+  @Test(
+    "what is at no path is a problem",
+    arguments: ["/", "/v1", "/v1/nothing", "/v1/assign/", "/v1/experiments/1/2/3"])
   func unknownPath(path: String) async throws {
     let reply = try await server.send("GET", path)
     #expect(reply.status == 404)
@@ -67,13 +71,17 @@ import Testing
 
   /// Those with a JSON body, and the fields that they need.
   private static let writes: [Operation] = [
-    .createEnvironment, .createMetric, .createExperiment, .assign, .logExposure, .logExposureBatch, .trackEvent,
+    .createEnvironment, .createMetric, .createExperiment, .assign, .logExposure, .logExposureBatch,
+    .trackEvent,
     .trackEventBatch, .createApiKey,
   ]
 
   @Test("what is not JSON is a 400", arguments: writes)
   func malformedJSON(operation: Operation) async throws {
-    let bodies = ["", "{", "nonsense", #"{"a":1,"a":2}"#, "{\"a\":1,}", #"{"a":"\ud800"}"#, #"{"a":"\u0000"}"#, "\u{FEFF}{}"]
+    let bodies = [
+      "", "{", "nonsense", #"{"a":1,"a":2}"#, "{\"a\":1,}", #"{"a":"\ud800"}"#, #"{"a":"\u0000"}"#,
+      "\u{FEFF}{}",
+    ]
     for body in bodies {
       let reply = try await server.call(operation, body: body)
       #expect(reply.status == 400, "\(body)")
@@ -90,7 +98,10 @@ import Testing
 
   @Test("another media type is a 415", arguments: writes)
   func mediaType(operation: Operation) async throws {
-    for type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "application/\u{212A}son", ""] {
+    for type in [
+      "text/plain", "application/x-www-form-urlencoded", "application/jsonp",
+      "application/\u{212A}son", "",
+    ] {
       let reply = try await server.call(operation, body: "{}", headers: ["Content-Type: \(type)"])
       #expect(reply.status == 415, "\(type)")
     }
@@ -99,7 +110,9 @@ import Testing
   @Test("JSON may say its charset, in any case")
   func mediaTypeParameters() async throws {
     for type in ["application/json; charset=utf-8", "APPLICATION/JSON;charset=UTF-8"] {
-      #expect(try await server.call(.createMetric, body: "{}", headers: ["Content-Type: \(type)"]).status == 422)
+      #expect(
+        try await server.call(.createMetric, body: "{}", headers: ["Content-Type: \(type)"]).status
+          == 422)
     }
   }
 

@@ -19,7 +19,8 @@ import Testing
   @Test("a new environment is listed, newest first, and can be named at once")
   func create() async throws {
     let slug = server.newName("env")
-    let created = try await server.call(.createEnvironment, body: #"{"name":"Staging","slug":"\#(slug)"}"#)
+    let created = try await server.call(
+      .createEnvironment, body: #"{"name":"Staging","slug":"\#(slug)"}"#)
     #expect(created.status == 201)
     #expect(created.text("slug") == slug)
     #expect(created.text("workspace_id") == server.tenant.workspace.text)
@@ -34,7 +35,8 @@ import Testing
     }
     let listed = try await server.call(.listEnvironments, query: "limit=200")
     let ids = try #require(listed.json["data"]?.elements.compactMap { $0["id"]?.string })
-    #expect(ids.contains(id) && ids.contains(server.tenant.dev) && !ids.contains(server.stranger.only))
+    #expect(
+      ids.contains(id) && ids.contains(server.tenant.dev) && !ids.contains(server.stranger.only))
     #expect(ids == ids.sorted(by: >))
   }
 
@@ -43,7 +45,9 @@ import Testing
     let key = TestCredential.key(server.tenant.boundKey)
     let listed = try await server.call(.listEnvironments, as: key)
     #expect(listed.json["data"]?.elements.compactMap { $0["id"]?.string } == [server.tenant.dev])
-    #expect(try await server.call(.createEnvironment, as: key, body: #"{"name":"A","slug":"a"}"#).status == 403)
+    #expect(
+      try await server.call(.createEnvironment, as: key, body: #"{"name":"A","slug":"a"}"#).status
+        == 403)
   }
 
   @Test("a slug is taken once in a workspace")
@@ -53,7 +57,9 @@ import Testing
     let slug = server.newName("env")
     let other = #"{"name":"Mine","slug":"\#(slug)"}"#
     #expect(try await server.call(.createEnvironment, body: other).status == 201)
-    #expect(try await server.call(.createEnvironment, as: .key(server.stranger.key), body: other).status == 201)
+    #expect(
+      try await server.call(.createEnvironment, as: .key(server.stranger.key), body: other).status
+        == 201)
   }
 
   @Test(

@@ -7,7 +7,9 @@ import Testing
   let server: RunningServer
   init() throws { server = try .shared() }
 
-  private func patch(_ experiment: TestExperiment, _ body: String, _ headers: [String] = []) async throws -> APIReply {
+  private func patch(_ experiment: TestExperiment, _ body: String, _ headers: [String] = [])
+    async throws -> APIReply
+  {
     try await server.call(.updateExperiment, experiment.id, body: body, headers: headers)
   }
 
@@ -31,8 +33,10 @@ import Testing
     #expect(read.text("key") == key)
     #expect(read.text("hypothesis") == "It helps")
     #expect(read.text("assignment_mode") == "external")
-    #expect(read.json["variants"]?.elements.compactMap { $0["key"]?.string } == ["x", "control", "z"])
-    #expect(read.json["variants"]?.elements.compactMap { $0["is_control"]?.bool } == [false, false, true])
+    #expect(
+      read.json["variants"]?.elements.compactMap { $0["key"]?.string } == ["x", "control", "z"])
+    #expect(
+      read.json["variants"]?.elements.compactMap { $0["is_control"]?.bool } == [false, false, true])
     #expect(read.json["decision_rule"]?["max_duration_days"]?.integer == 7)
     #expect(read.json["decision_rule"]?["posterior_threshold"]?.double == 0.995)
   }
@@ -40,12 +44,14 @@ import Testing
   @Test("a metric can be taken out again, and guardrails replaced")
   func metrics() async throws {
     let (first, second) = (try await server.metric().id, try await server.metric().id)
-    let experiment = try await server.draft(#""primary_metric_id":"\#(first)","guardrail_metric_ids":["\#(second)"],"#)
+    let experiment = try await server.draft(
+      #""primary_metric_id":"\#(first)","guardrail_metric_ids":["\#(second)"],"#)
     let swapped = try await patch(
       experiment, #"{"primary_metric_id":"\#(second)","guardrail_metric_ids":["\#(first)"]}"#)
     #expect(swapped.text("primary_metric_id") == second)
     #expect(swapped.json["guardrail_metric_ids"]?.elements.compactMap(\.string) == [first])
-    let emptied = try await patch(experiment, #"{"primary_metric_id":null,"guardrail_metric_ids":[]}"#)
+    let emptied = try await patch(
+      experiment, #"{"primary_metric_id":null,"guardrail_metric_ids":[]}"#)
     #expect(emptied.json["primary_metric_id"]?.isNull == true)
     #expect(emptied.json["guardrail_metric_ids"]?.elements.isEmpty == true)
   }
@@ -53,7 +59,9 @@ import Testing
   @Test("a change of nothing changes nothing")
   func nothing() async throws {
     let experiment = try await server.running()
-    for body in ["{}", #"{"name":"Name of \#(experiment.key)","variants":\#(RunningServer.halves)}"#] {
+    for body in [
+      "{}", #"{"name":"Name of \#(experiment.key)","variants":\#(RunningServer.halves)}"#,
+    ] {
       let reply = try await patch(experiment, body)
       #expect(reply.status == 200)
       #expect(reply.header("ETag") == "\"2\"")
@@ -74,7 +82,8 @@ import Testing
     #expect(reply.status == 200)
     #expect(reply.text("status") == "running")
     // Their order is that of the start: the hash's ranges are kept in it.
-    #expect(reply.json["variants"]?.elements.compactMap { $0["key"]?.string } == ["control", "treatment"])
+    #expect(
+      reply.json["variants"]?.elements.compactMap { $0["key"]?.string } == ["control", "treatment"])
     #expect(reply.json["variants"]?.elements.compactMap { $0["weight"]?.integer } == [30, 70])
   }
 
@@ -98,7 +107,8 @@ import Testing
     }
     let all = try await patch(experiment, "{" + changes.map(\.1).joined(separator: ",") + "}")
     for (pointer, _) in changes { #expect(all.text("detail")?.contains(pointer) == true) }
-    let control = #"{"variants":[{"key":"control","weight":50},{"key":"treatment","weight":50,"is_control":true}]}"#
+    let control =
+      #"{"variants":[{"key":"control","weight":50},{"key":"treatment","weight":50,"is_control":true}]}"#
     #expect(try await patch(experiment, control).status == 409)
     #expect(try await server.call(.getExperiment, experiment.id).body == before.body)
   }
@@ -115,7 +125,8 @@ import Testing
   @Test("If-Match names the version that is changed")
   func ifMatch() async throws {
     let experiment = try await server.draft()
-    #expect(try await patch(experiment, #"{"name":"A"}"#, [#"If-Match: "1""#]).header("ETag") == "\"2\"")
+    #expect(
+      try await patch(experiment, #"{"name":"A"}"#, [#"If-Match: "1""#]).header("ETag") == "\"2\"")
     let stale = try await patch(experiment, #"{"name":"B"}"#, [#"If-Match: "1""#])
     #expect(stale.status == 412)
     #expect(stale.kind == "precondition-failed")
@@ -153,9 +164,13 @@ import Testing
     let experiment = try await server.draft()
     let reply = try await patch(
       experiment,
-      #"{"nmae":"x","key":"","variants":[{"key":"a","weight":1}],"audience":{},"decision_rule":{"method":"x"},"name":null}"#)
+      #"{"nmae":"x","key":"","variants":[{"key":"a","weight":1}],"audience":{},"decision_rule":{"method":"x"},"name":null}"#
+    )
     #expect(reply.status == 422)
-    #expect(reply.pointers == ["/audience", "/decision_rule/method", "/key", "/name", "/nmae", "/variants"])
+    #expect(
+      reply.pointers == [
+        "/audience", "/decision_rule/method", "/key", "/name", "/nmae", "/variants",
+      ])
     let foreign = try await patch(experiment, #"{"environment_id":"\#(server.stranger.only)"}"#)
     #expect(foreign.pointers == ["/environment_id"])
   }

@@ -7,22 +7,29 @@ import Testing
   let server: RunningServer
   init() throws { server = try .shared() }
 
-  private func reweight(_ experiment: TestExperiment, _ control: Int, _ treatment: Int) async throws -> APIReply {
+  private func reweight(_ experiment: TestExperiment, _ control: Int, _ treatment: Int) async throws
+    -> APIReply
+  {
     try await server.call(
       .updateExperiment, experiment.id,
-      body: #"{"variants":[{"key":"control","weight":\#(control)},{"key":"treatment","weight":\#(treatment)}]}"#)
+      body:
+        #"{"variants":[{"key":"control","weight":\#(control)},{"key":"treatment","weight":\#(treatment)}]}"#
+    )
   }
 
   private func epochs(_ experiment: TestExperiment) throws -> [String] {
     try server.stores.texts(
-      "SELECT epoch::text FROM weight_epochs WHERE experiment_id = $1 ORDER BY epoch", .id(ULID(experiment.id)))
+      "SELECT epoch::text FROM weight_epochs WHERE experiment_id = $1 ORDER BY epoch",
+      .id(ULID(experiment.id)))
   }
 
   @Test("stored units keep their variant, new ones follow the new weights")
   func reweighted() async throws {
     let experiment = try await server.running()
     var before: [String: String] = [:]
-    for unit in 0..<40 { before["u\(unit)"] = try await server.assign("u\(unit)", to: experiment).text("variant") }
+    for unit in 0..<40 {
+      before["u\(unit)"] = try await server.assign("u\(unit)", to: experiment).text("variant")
+    }
     #expect(Set(before.values) == ["control", "treatment"])
 
     #expect(try await reweight(experiment, 0, 100).status == 200)
@@ -37,7 +44,8 @@ import Testing
       "SELECT epoch || ' ' || count(*) FROM assignments WHERE experiment_id = $1 GROUP BY epoch ORDER BY epoch",
       .id(ULID(experiment.id)))
     #expect(stored == ["1 40", "2 40"])
-    #expect(try await server.snapshot(of: experiment).json["weights_changed_since_start"]?.bool == true)
+    #expect(
+      try await server.snapshot(of: experiment).json["weights_changed_since_start"]?.bool == true)
   }
 
   @Test("equal weights make no epoch, whatever else changes")
@@ -50,7 +58,8 @@ import Testing
       """#
     #expect(try await server.call(.updateExperiment, experiment.id, body: body).status == 200)
     #expect(try epochs(experiment) == ["1"])
-    #expect(try await server.snapshot(of: experiment).json["weights_changed_since_start"]?.bool == false)
+    #expect(
+      try await server.snapshot(of: experiment).json["weights_changed_since_start"]?.bool == false)
   }
 
   @Test("a draft has no epochs, however often it is weighted")
@@ -60,7 +69,8 @@ import Testing
     #expect(try epochs(experiment) == [])
     #expect(try await server.call(.startExperiment, experiment.id).status == 200)
     #expect(try epochs(experiment) == ["1"])
-    #expect(try await server.snapshot(of: experiment).json["weights_changed_since_start"]?.bool == false)
+    #expect(
+      try await server.snapshot(of: experiment).json["weights_changed_since_start"]?.bool == false)
   }
 
   @Test("weights that change at once make one epoch after the other")

@@ -37,7 +37,7 @@ enum VectorAnswer: Decodable, Equatable {
       return tolerance.accepts(x, y, field: name.map(String.init) ?? "")
         ? [] : ["\(path): \(x) instead of \(y)"]
     case (.list, .list) where path.hasSuffix(".reasons") && Self.sameSet(self, expected):
-      return []   // Reasons are a set.
+      return []  // Reasons are a set.
     case (.list(let ours), .list(let theirs)) where ours.count == theirs.count:
       return zip(ours, theirs).enumerated().flatMap { index, pair in
         pair.0.differences(from: pair.1, tolerance, at: "\(path).\(index)")

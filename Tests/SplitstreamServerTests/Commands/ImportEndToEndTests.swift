@@ -18,17 +18,22 @@ import Testing
     for _ in 0..<2 {
       try ImportFixture.withFile(csv) { file in
         let options = try ImportOptions(
-          url: "http://127.0.0.1:\(server.port)", key: server.tenant.key, file: file, unitColumn: "id",
-          variantColumn: "page", control: "A", binaryColumns: ["bought", "returned"], experimentKey: experiment,
+          url: "http://127.0.0.1:\(server.port)", key: server.tenant.key, file: file,
+          unitColumn: "id",
+          variantColumn: "page", control: "A", binaryColumns: ["bought", "returned"],
+          experimentKey: experiment,
           environmentSlug: "dev", variable: { _ in nil })
         try ImportRun(options: options).run()
       }
-      let list = try await server.call(.listExperiments, query: "environment_id=\(server.tenant.dev)&limit=200")
+      let list = try await server.call(
+        .listExperiments, query: "environment_id=\(server.tenant.dev)&limit=200")
       let found = try #require(
         list.json["data"]?.elements.first { $0["key"]?.string == experiment }?["id"]?.string)
       let snapshot = try await server.call(.getResults, found)
       let counts = snapshot.json["metrics"]?.elements.map { metric in
-        metric["per_variant"]?.elements.map { [$0["sample_size"]?.integer, $0["conversions"]?.integer] }
+        metric["per_variant"]?.elements.map {
+          [$0["sample_size"]?.integer, $0["conversions"]?.integer]
+        }
       }
       #expect(counts == [[[600, 300], [600, 200]], [[600, 120], [600, 0]]])
     }

@@ -37,7 +37,7 @@ struct Layers {
   private static var sql: Regex<Substring> {
     #/
     ^\s* (?:--[^\n]*\n\s*)*
-    (?: SELECT\b | INSERT\s+INTO\b | UPDATE\s+\S+\s+SET\b | DELETE\s+FROM\b | COPY\s
+    (?: SELECT\s | INSERT\s+INTO\b | UPDATE\s+\S+\s+SET\b | DELETE\s+FROM\b | COPY\s
       | WITH\s+\w+ | (?:CREATE|ALTER|DROP|GRANT|TRUNCATE|LISTEN|NOTIFY|LOCK)\s+\S
       | (?:BEGIN|COMMIT|ROLLBACK)\b )
     /#

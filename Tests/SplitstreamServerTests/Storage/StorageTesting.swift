@@ -81,7 +81,8 @@ extension UnitID {
 extension RunningExperiment {
   /// An experiment that only this process knows; the hot tables hold no reference to another table.
   static func sample(
-    id: ULID = .new(), mode: ExperimentDefinition.AssignmentMode = .managed, weights: [Int] = [50, 50]
+    id: ULID = .new(), mode: ExperimentDefinition.AssignmentMode = .managed,
+    weights: [Int] = [50, 50]
   ) throws -> RunningExperiment {
     let variants = weights.enumerated().map { index, weight in
       Variant(id: .new(), key: "v\(index)", weight: weight, isControl: index == 0)

@@ -14,14 +14,18 @@ struct APIReply: Sendable {
   /// The value of a header field; nil when the answer has none of this name.
   func header(_ name: String) -> String? {
     let start = "\(name.lowercased()): "
-    return head.split(separator: "\r\n").first { $0.lowercased().hasPrefix(start) }.map { String($0.dropFirst(start.count)) }
+    return head.split(separator: "\r\n").first { $0.lowercased().hasPrefix(start) }.map {
+      String($0.dropFirst(start.count))
+    }
   }
 
   /// The last part of a problem's type.
   var kind: String? { json["type"]?.string?.split(separator: ":").last.map(String.init) }
 
   /// Which fields a problem names, sorted.
-  var pointers: [String] { (json["errors"]?.elements.compactMap { $0["pointer"]?.string } ?? []).sorted() }
+  var pointers: [String] {
+    (json["errors"]?.elements.compactMap { $0["pointer"]?.string } ?? []).sorted()
+  }
 
   func text(_ member: String) -> String? { json[member: member]?.string }
 }
@@ -51,7 +55,9 @@ extension RunningServer {
     hasWrongItems: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> APIReply {
     var values = parameters[...]
-    let path = operation.path.split(separator: "/").map { $0.hasPrefix("{") ? values.popFirst() ?? "" : String($0) }
+    let path = operation.path.split(separator: "/").map {
+      $0.hasPrefix("{") ? values.popFirst() ?? "" : String($0)
+    }
     var fields = headers
     switch credential {
     case .tenant: fields.append("Authorization: Bearer \(tenant.key)")
@@ -62,13 +68,15 @@ extension RunningServer {
       fields.append("Content-Type: application/json")
     }
     let reply = try await send(
-      operation.method.name, "/" + path.joined(separator: "/") + (query.isEmpty ? "" : "?" + query), fields, body)
+      operation.method.name, "/" + path.joined(separator: "/") + (query.isEmpty ? "" : "?" + query),
+      fields, body)
     let document = try Self.document.get()
     var violations = document.check(
       status: reply.status, contentType: reply.header("Content-Type"), body: reply.body,
       operationID: operation.operationID)
     if reply.status < 300 && !hasWrongItems {
-      violations += document.checkRequest(body: Array((body ?? "").utf8), operationID: operation.operationID)
+      violations += document.checkRequest(
+        body: Array((body ?? "").utf8), operationID: operation.operationID)
     }
     for violation in violations { Issue.record("\(violation)", sourceLocation: sourceLocation) }
     return reply
@@ -89,7 +97,8 @@ extension RunningServer {
             let client = try TestClient(port: port)
             try client.send(request)
             let answer = try client.answer(isHead: method == "HEAD")
-            let json = try answer.body.isEmpty ? JSONValue(text: "null") : JSONValue(parsing: answer.body)
+            let json =
+              try answer.body.isEmpty ? JSONValue(text: "null") : JSONValue(parsing: answer.body)
             return APIReply(status: answer.status, head: answer.head, body: answer.body, json: json)
           })
       }

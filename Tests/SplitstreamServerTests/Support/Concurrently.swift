@@ -4,6 +4,7 @@ func concurrently<Value: Sendable>(
 ) async throws -> [Value] {
   try await withThrowingTaskGroup(of: (Int, Value).self) { group in
     for index in 0..<count { group.addTask { (index, try await body(index)) } }
-    return try await group.reduce(into: [(Int, Value)]()) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+    return try await group.reduce(into: [(Int, Value)]()) { $0.append($1) }.sorted { $0.0 < $1.0 }
+      .map(\.1)
   }
 }

@@ -28,7 +28,9 @@ final class RunningServer: Sendable {
     self.stores = stores
     tenant = try stores.makeTenant(environments: ["dev", "production"])
     stranger = try stores.makeTenant(environments: ["only"])
-    server = try Server(stores.configuration(configure), log: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+    server = try Server(
+      stores.configuration(configure), log: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    )
   }
 
   func stop() { server.stop() }
@@ -81,7 +83,8 @@ struct TestStores: Sendable {
   func texts(_ sql: String, _ values: PostgresValue...) throws -> [String] {
     let session = try session()
     defer { session.close() }
-    return try session.rows(Statement(name: "test", sql: sql), values) { row throws(PostgresError) in
+    return try session.rows(Statement(name: "test", sql: sql), values) {
+      row throws(PostgresError) in
       try row.text(0)
     }
   }
@@ -115,13 +118,19 @@ extension TestStores {
     let workspace = try setup.createWorkspace(slug: slug, name: "Tenant", ids: &ids)
     var environments: [String: ULID] = [:]
     for slug in slugs {
-      environments[slug] = try setup.createEnvironment(slug: slug, name: slug, in: workspace, ids: &ids)
+      environments[slug] = try setup.createEnvironment(
+        slug: slug, name: slug, in: workspace, ids: &ids)
     }
     let bound = slugs.first.flatMap { slug in environments[slug].map { (id: $0, slug: slug) } }
     return TestTenant(
       workspace: workspace, environments: environments.mapValues(\.text),
-      key: try setup.createKey(.server, name: "server", in: workspace, environment: nil, ids: &ids).text,
-      boundKey: try setup.createKey(.server, name: "bound", in: workspace, environment: bound, ids: &ids).text,
-      clientKey: try setup.createKey(.client, name: "client", in: workspace, environment: bound, ids: &ids).text)
+      key: try setup.createKey(.server, name: "server", in: workspace, environment: nil, ids: &ids)
+        .text,
+      boundKey: try setup.createKey(
+        .server, name: "bound", in: workspace, environment: bound, ids: &ids
+      ).text,
+      clientKey: try setup.createKey(
+        .client, name: "client", in: workspace, environment: bound, ids: &ids
+      ).text)
   }
 }

@@ -53,7 +53,8 @@ extension RunningServer {
 
   @discardableResult
   func assign(
-    _ unit: String, to experiment: TestExperiment, _ members: String = "", as credential: TestCredential? = nil
+    _ unit: String, to experiment: TestExperiment, _ members: String = "",
+    as credential: TestCredential? = nil
   ) async throws -> APIReply {
     try await call(
       .assign, as: credential ?? .key(tenant.clientKey),
