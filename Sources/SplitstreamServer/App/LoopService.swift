@@ -34,7 +34,7 @@ final class LoopService {
       to: shared.redis, scripts: [EventBuffer.accept],
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
-    catalogue = CatalogueHolder(Catalogue())
+    catalogue = CatalogueHolder()
     let service = APIService(
       handlers: Self.handlers(shared, Database(pipelines), redis, loop),
       authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,

@@ -42,7 +42,10 @@ final class Server: Sendable {
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
       cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
-      changes: CatalogueChanges { await catalogue.apply($0) },
+      changes: CatalogueChanges {
+        await catalogue.apply($0)
+        await holders.settle()
+      },
       compute: { experiment, shard, peek in
         do {
           try await drain.settle(shard: shard, withinSeconds: waitSeconds)

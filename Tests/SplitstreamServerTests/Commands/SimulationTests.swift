@@ -8,6 +8,7 @@ import Testing
   func deterministic() {
     var design = SimulationDesign()
     design.rule.minSamplePerVariant = 1000
+    design.rule.posteriorThreshold = 0.9
     let winners = (0..<20).map { run -> Int? in
       var simulation = ExperimentSimulation(design, seed: 7, run: run)
       return simulation.run()?.winner
