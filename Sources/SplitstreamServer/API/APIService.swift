@@ -89,11 +89,14 @@ final class APIService: Application {
     return route
   }
 
-  private func caller(_ request: Request, _ operation: Operation) throws(APIError) -> Caller {
+  private func caller(_ request: Request, _ operation: Operation) throws -> Caller {
+    guard catalogue.isKnown else { throw StorageError.unavailable(.postgres, "no catalogue yet") }
     let catalogue = catalogue.current
-    guard let key = authenticator.key(of: request, in: catalogue) else { throw .unauthorized }
+    guard let key = authenticator.key(of: request, in: catalogue) else {
+      throw APIError.unauthorized
+    }
     if operation.access == .server && key.kind != .server {
-      throw .forbidden(
+      throw APIError.forbidden(
         "Client keys assign units and send events and exposures; this needs a server key.")
     }
     return Caller(key: key, catalogue: catalogue)

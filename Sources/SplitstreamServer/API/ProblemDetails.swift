@@ -6,6 +6,8 @@ struct ProblemDetails {
   let title: String
   var detail: String?
   var errors: [FieldProblem] = []
+  /// With `not-ready`: what the server has to wait for.
+  var missing: [String] = []
   var headers: [(name: String, value: String)] = []
 
   init(_ error: any Error) {
@@ -99,6 +101,14 @@ struct ProblemDetails {
     status: 500, kind: "internal", title: "The server failed",
     detail: "The cause is in the server's log.")
 
+  static func notReady(_ missing: [String], detail: String) -> ProblemDetails {
+    var problem = ProblemDetails(
+      status: 503, kind: "not-ready", title: "Not ready", detail: detail)
+    problem.missing = missing
+    problem.headers = [("Retry-After", "1")]
+    return problem
+  }
+
   static func notFound() -> ProblemDetails {
     ProblemDetails(
       status: 404, kind: "not-found", title: "Not found", detail: "There is nothing at this path.")
@@ -122,6 +132,9 @@ struct ProblemDetails {
       json.member("status", status)
       if let detail { json.member("detail", detail) }
       if let instance { json.member("instance", instance) }
+      if !missing.isEmpty {
+        json.member("missing", array: missing) { json, name in json.string(name) }
+      }
       if !errors.isEmpty {
         json.member("errors", array: errors) { json, error in
           json.object { json in

@@ -16,6 +16,7 @@ struct Configuration: Sendable {
     var host = "127.0.0.1"
     var port = 8000
     var loops = 0
+    var unreadySeconds = 0
     var shutdownSeconds = 10
     var connectionsMax = 20_000
   }

@@ -25,8 +25,11 @@ struct ConfigurationKey: Sendable {
       "server", "loops", .integer(0...1_024, unit: "", \.server.loops),
       "Event loops, one thread each; 0 is one per core."),
     key(
+      "server", "unready_seconds", .integer(0...600, unit: "s", \.server.unreadySeconds),
+      "How long a stop only answers 503 at `/v1/readyz`, so that load balancers turn away first."),
+    key(
       "server", "shutdown_seconds", .integer(0...600, unit: "s", \.server.shutdownSeconds),
-      "How long a stop waits for requests that are being answered."),
+      "How long a stop then waits for requests that are being answered."),
     key(
       "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
       "Open client connections; more wait in the kernel's queue."),

@@ -19,6 +19,7 @@ final class LoopService {
     let cache: AssignmentCache
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
+    let stopFlag: StopFlag
     let log: Logger
   }
 
@@ -35,8 +36,16 @@ final class LoopService {
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
     catalogue = CatalogueHolder(Catalogue())
+    let ready = ReadyHandler { [pipelines, redis, catalogue] in
+      var gaps: [ReadyHandler.Gap] = []
+      if !pipelines.contains(where: \.isConnected) { gaps.append(.postgresql) }
+      if !redis.isConnected { gaps.append(.redis) }
+      if !catalogue.isKnown { gaps.append(.catalogue) }
+      if shared.stopFlag.isSet { gaps.append(.stopping) }
+      return gaps
+    }
     let service = APIService(
-      handlers: Self.handlers(shared, Database(pipelines), redis, loop),
+      handlers: Self.handlers(shared, Database(pipelines), redis, loop, ready),
       authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,
       bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
     ) { error, request in
@@ -77,7 +86,8 @@ final class LoopService {
 
   /// Every operation with what answers it.
   private static func handlers(
-    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop
+    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop,
+    _ ready: ReadyHandler
   ) -> [Operation: APIService.Route] {
     let ids = IDSource(clock: shared.clock)
     let tenancy = TenancyStore(database: database)
@@ -93,6 +103,7 @@ final class LoopService {
     func route(_ operation: Operation) -> APIService.Route {
       switch operation {
       case .healthz: .open(HealthHandler(version: Version.current))
+      case .readyz: .open(ready)
       case .getCurrentWorkspace: .keyed(GetWorkspaceHandler(store: tenancy))
       case .listEnvironments: .keyed(ListEnvironmentsHandler(store: tenancy))
       case .createEnvironment:

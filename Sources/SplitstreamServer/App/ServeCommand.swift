@@ -24,6 +24,7 @@ struct ServeCommand: ParsableCommand {
       ])
     let signal = StopSignals.wait()
     log.notice("stopping", metadata: ["signal": "\(signal)"])
+    StopSignals.release()
     server.stop()
     log.notice("stopped")
   }

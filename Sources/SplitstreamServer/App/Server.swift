@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Logging
 
 /// A running server: its loops, its jobs, and the order in which they start and stop.
@@ -12,6 +13,8 @@ final class Server: Sendable {
   private let catalogue: CatalogueRefreshJob
   private let drain: EventDrainJob
   private let analysis: AnalysisJob
+  private let stopFlag = StopFlag()
+  private let unreadySeconds: Int
   private let shutdownSeconds: Int
 
   /// Starts everything. When PostgreSQL or Redis is not there yet it answers 503 until they are.
@@ -26,6 +29,7 @@ final class Server: Sendable {
     let listeners = try Listener.bind(
       host: configuration.server.host, port: configuration.server.port, count: loops.count)
     port = listeners[0].port
+    unreadySeconds = configuration.server.unreadySeconds
     shutdownSeconds = configuration.server.shutdownSeconds
 
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
@@ -51,7 +55,7 @@ final class Server: Sendable {
         }
         return try await analysis.compute(experiment, peek: peek)
       },
-      log: log)
+      stopFlag: stopFlag, log: log)
 
     let services = zip(loops, listeners).map { loop, listener in
       LoopConfined(LoopService(shared, loop: loop, listener: listener), to: loop)
@@ -83,8 +87,11 @@ final class Server: Sendable {
     self.analysis = analysis
   }
 
-  /// Answers what has begun, then stops the jobs and the loops. What was accepted stays in Redis for the next start.
+  /// Says that it is not ready, answers what has begun, then stops the jobs and the loops. What was
+  /// accepted stays in Redis for the next start.
   func stop() {
+    stopFlag.set()
+    sleep(UInt32(unreadySeconds))
     let group = DispatchGroup()
     for (loop, service) in zip(loops, services) {
       group.enter()

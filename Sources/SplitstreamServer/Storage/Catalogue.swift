@@ -110,7 +110,12 @@ final class RunningExperiment: Sendable {
 
 /// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the loop.
 final class CatalogueHolder {
-  var current: Catalogue
+  var current: Catalogue {
+    didSet { isKnown = true }
+  }
+  /// False until it has been read for the first time: an unknown key may then be one in force.
+  private(set) var isKnown = false
+
   init(_ catalogue: Catalogue) { current = catalogue }
 }
 

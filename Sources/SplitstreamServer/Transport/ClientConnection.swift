@@ -64,7 +64,7 @@ final class ClientConnection: Watcher {
     }
   }
 
-  /// The server stops: the request being received or answered is the last one.
+  /// The server stops and has waited for requests: one that has not begun does not begin.
   func stop() {
     guard wantsInput, !isPumping, parser.stage == .idle, output.isEmpty else { return }
     // A request may have arrived that the loop has not told of yet.
@@ -245,7 +245,7 @@ final class ClientConnection: Watcher {
       let secondsMax =
         server.isFull
         ? min(limits.idleSecondsMax, limits.idleSecondsMaxWhenFull) : limits.idleSecondsMax
-      if seconds > secondsMax || server.isStopping { close() }
+      if seconds > secondsMax || server.closesIdle { close() }
     case .head:
       if seconds > limits.headSecondsMax { giveUp("The request's head took too long to arrive.") }
     case .body:

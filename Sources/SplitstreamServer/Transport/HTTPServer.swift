@@ -9,6 +9,8 @@ final class HTTPServer: Watcher {
   let limits: TransportLimits
   let application: any Application
   private(set) var isStopping = false
+  /// The stop waits no longer for requests that have not begun.
+  private(set) var closesIdle = false
 
   private let listener: Listener
   private let notice: (Notice) -> Void
@@ -47,19 +49,25 @@ final class HTTPServer: Watcher {
     scheduleSweep()
   }
 
-  /// Accepts nobody more, lets begun requests be answered, closes idle connections, and calls
-  /// `then`.
+  /// Accepts nobody more, lets begun requests be answered, and calls `then`.
+  ///
+  /// Every answer from now on is its connection's last. An idle connection is closed after a
+  /// moment: a request may be on its way, and one that has reached us is answered.
   ///
   /// - Parameter seconds: after them what is still open is closed.
   func stop(withinSeconds seconds: Double, then: @escaping () -> Void) {
     precondition(stopped == nil, "a server is stopped once")
     stopped = then
     // Those who wait in the queue would be reset.
-    if isAccepting { ready(.read) }
+    if isAccepting { accept(upTo: Listener.queueMax) }
     isStopping = true
     loop.unwatch(listener.fd)
     listener.close()
-    for connection in connections { connection.stop() }
+    loop.schedule(afterSeconds: limits.idleSecondsMaxWhenStopping) { [weak self] in
+      guard let self else { return }
+      closesIdle = true
+      for connection in connections { connection.stop() }
+    }
     loop.schedule(afterSeconds: seconds) { [weak self] in
       for connection in self?.connections ?? [] { connection.close() }
     }
@@ -89,7 +97,11 @@ final class HTTPServer: Watcher {
   // MARK: Accepting
 
   func ready(_ readiness: Readiness) {
-    for _ in 0..<limits.acceptsPerTurnMax {
+    accept(upTo: limits.acceptsPerTurnMax)
+  }
+
+  private func accept(upTo count: Int) {
+    for _ in 0..<count {
       guard connections.count < limits.connectionsMax else {
         pauseAccepting(.connectionsMaxReached(limits.connectionsMax))
         return

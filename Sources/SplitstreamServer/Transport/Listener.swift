@@ -3,6 +3,9 @@ import Glibc
 
 /// A listening TCP socket. Whoever serves it closes it.
 struct Listener: Sendable {
+  /// Connections that wait to be accepted; the kernel caps it at net.core.somaxconn.
+  static let queueMax = 4096
+
   let fd: Int32
   /// The port bound, also when the kernel chose it.
   let port: Int
@@ -83,8 +86,8 @@ struct Listener: Sendable {
     if isShared { setOption(fd, SOL_SOCKET, SO_REUSEPORT) }
     // Linux hands it on to the connections accepted, which saves a call for each.
     setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY)
-    // The sum of the queues of all loops; the kernel caps each at net.core.somaxconn.
-    guard Glibc.bind(fd, address.ai_addr, address.ai_addrlen) == 0, listen(fd, 4096) == 0,
+    guard Glibc.bind(fd, address.ai_addr, address.ai_addrlen) == 0,
+      listen(fd, Int32(queueMax)) == 0,
       let port = boundPort(fd)
     else {
       let reason = String(cString: strerror(errno))

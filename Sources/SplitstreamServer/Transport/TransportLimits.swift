@@ -20,6 +20,8 @@ struct TransportLimits: Sendable {
   var idleSecondsMax = 60.0
   /// The same while no further connection can be accepted.
   var idleSecondsMaxWhenFull = 5.0
+  /// The same while the server stops: a request may be on its way, and is answered.
+  var idleSecondsMaxWhenStopping = 1.0
   /// After the last answer of a connection: how long the client may stay silent, and how long it
   /// may go on sending.
   var lingerSilenceSecondsMax = 2.0
