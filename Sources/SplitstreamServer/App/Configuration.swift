@@ -18,6 +18,8 @@ struct Configuration: Sendable {
     var loops = 0
     var unreadySeconds = 0
     var shutdownSeconds = 10
+    var idleGraceSeconds = 1
+    var handoverSocket = ""
     var connectionsMax = 20_000
   }
 

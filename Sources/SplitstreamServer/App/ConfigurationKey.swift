@@ -31,6 +31,12 @@ struct ConfigurationKey: Sendable {
       "server", "shutdown_seconds", .integer(0...600, unit: "s", \.server.shutdownSeconds),
       "How long a stop then waits for requests that are being answered."),
     key(
+      "server", "idle_grace_seconds", .integer(0...600, unit: "s", \.server.idleGraceSeconds),
+      "How long a stop keeps a connection open whose next request may be on its way."),
+    key(
+      "server", "handover_socket", .text(\.server.handoverSocket),
+      "Path of a unix socket through which a successor takes the listening sockets over."),
+    key(
       "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
       "Open client connections; more wait in the kernel's queue."),
 

@@ -154,6 +154,7 @@ extension TransportLimits {
     bodySecondsMax = Double(configuration.limits.bodySecondsMax)
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)
     idleSecondsMax = Double(configuration.limits.idleSecondsMax)
+    idleSecondsMaxWhenStopping = Double(configuration.server.idleGraceSeconds)
   }
 }
 
