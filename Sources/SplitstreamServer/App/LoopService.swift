@@ -20,6 +20,7 @@ final class LoopService {
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
     let stopFlag: StopFlag
+    let clientUse = ClientUse()
     let log: Logger
   }
 
@@ -38,7 +39,7 @@ final class LoopService {
     catalogue = CatalogueHolder(Catalogue())
     let ready = ReadyHandler { [pipelines, redis, catalogue] in
       var gaps: [ReadyHandler.Gap] = []
-      if !pipelines.contains(where: \.isConnected) { gaps.append(.postgresql) }
+      if !pipelines.allSatisfy(\.isConnected) { gaps.append(.postgresql) }
       if !redis.isConnected { gaps.append(.redis) }
       if !catalogue.isKnown { gaps.append(.catalogue) }
       if shared.stopFlag.isSet { gaps.append(.stopping) }
@@ -47,7 +48,8 @@ final class LoopService {
     let service = APIService(
       handlers: Self.handlers(shared, Database(pipelines), redis, loop, ready),
       authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,
-      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
+      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax),
+      jsonDepthMax: configuration.limits.jsonDepthMax
     ) { error, request in
       log.error(
         "request failed",
@@ -58,9 +60,10 @@ final class LoopService {
         ])
     }
     http = HTTPServer(
-      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service
+      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service,
+      use: shared.clientUse
     ) { log.warning("accepting connections", metadata: ["notice": "\($0)"]) }
-    watchStores(log)
+    watchStores(log, loop)
   }
 
   /// Ends the connections to the stores, after the last request.
@@ -69,10 +72,14 @@ final class LoopService {
     redis.close()
   }
 
-  private func watchStores(_ log: Logger) {
-    redis.onEvent = { event in
-      if case .disconnected(let error, _) = event {
+  private func watchStores(_ log: Logger, _ loop: EventLoop) {
+    redis.onEvent = { [weak redis] event in
+      switch event {
+      case .disconnected(let error, _):
         log.warning("Redis connection lost", metadata: ["error": "\(error)"])
+      case .connected:
+        // One loop asks for all; again with every connection, for it may be another Redis now.
+        if loop.index == 0, let redis { Self.checkDurability(of: redis, log, loop) }
       }
     }
     for pipeline in pipelines {
@@ -80,6 +87,22 @@ final class LoopService {
         if case .disconnected(let error, _) = event {
           log.warning("PostgreSQL connection lost", metadata: ["error": "\(error)"])
         }
+      }
+    }
+  }
+
+  private static func checkDurability(of redis: RedisPipeline, _ log: Logger, _ loop: EventLoop) {
+    let confined = LoopConfined(redis, to: loop)
+    Task.immediate(executorPreference: loop) {
+      let redis = confined.value
+      do {
+        for shortfall in RedisDurability.shortfalls(
+          in: try await redis.command(RedisDurability.question))
+        {
+          log.warning("\(shortfall)")
+        }
+      } catch {
+        log.warning("Redis does not say how durable it is", metadata: ["error": "\(error)"])
       }
     }
   }
@@ -150,6 +173,14 @@ extension TransportLimits {
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
     connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
+    connectionsPerAddressMax = configuration.server.connectionsPerAddressMax
+    requestsPerConnectionMax = configuration.limits.requestsPerConnectionMax
+    // One body of the largest size must fit, or it would be refused for ever.
+    bodyBytesInFlightMax = max(
+      configuration.limits.bodyBytesInFlightMax, configuration.limits.bodyBytesMax,
+      configuration.limits.batchBodyBytesMax)
+    outputBytesMax = configuration.limits.replyBytesMax
+    bytesPerSecondMin = Double(configuration.limits.bytesPerSecondMin)
     headSecondsMax = Double(configuration.limits.headSecondsMax)
     bodySecondsMax = Double(configuration.limits.bodySecondsMax)
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)

@@ -8,6 +8,8 @@ final class HTTPServer: Watcher {
   let loop: EventLoop
   let limits: TransportLimits
   let application: any Application
+  /// Shared with the servers of the other loops.
+  let use: ClientUse
   private(set) var isStopping = false
   /// The stop waits no longer for requests that have not begun.
   private(set) var closesIdle = false
@@ -17,6 +19,9 @@ final class HTTPServer: Watcher {
   private var writer = ResponseWriter()
   private var connections: [ClientConnection] = []
   private var isAccepting = false
+  private var toldOfAddress = false
+  private var spareInputs: [InputBuffer] = []
+  private var spareOutputs: [OutputBuffer] = []
   private var sweep: DeadlineToken?
   private var stopped: (() -> Void)?
 
@@ -25,16 +30,20 @@ final class HTTPServer: Watcher {
     /// accept4(2) failed with this `errno`; it is tried again shortly.
     case acceptFailed(code: Int32)
     case connectionsMaxReached(Int)
+    /// Said once between two sweeps.
+    case connectionsPerAddressMaxReached(Int, IPAddress)
   }
 
   init(
     loop: EventLoop, listener: Listener, limits: TransportLimits, application: any Application,
+    use: ClientUse = ClientUse(),
     notice: @escaping (Notice) -> Void = { _ in }
   ) {
     self.loop = loop
     self.listener = listener
     self.limits = limits
     self.application = application
+    self.use = use
     self.notice = notice
   }
 
@@ -84,7 +93,19 @@ final class HTTPServer: Watcher {
       response, isHead: isHead, persistence, unixSeconds: time(nil), to: &output.bytes)
   }
 
+  /// A buffer that an idle connection has left, or a new one.
+  func takeInput() -> InputBuffer { spareInputs.popLast() ?? InputBuffer() }
+  func takeOutput() -> OutputBuffer { spareOutputs.popLast() ?? OutputBuffer() }
+
+  /// Keeps the buffers of a connection that has become idle for those that are busy.
+  func giveBack(_ input: InputBuffer, _ output: OutputBuffer) {
+    if !input.isBare && spareInputs.count < Self.sparesMax { spareInputs.append(input) }
+    if !output.isBare && spareOutputs.count < Self.sparesMax { spareOutputs.append(output) }
+  }
+  private static let sparesMax = 64
+
   func remove(_ connection: ClientConnection) {
+    use.leave(connection.address)
     let last = connections.removeLast()
     if last !== connection {
       connections[connection.slot] = last
@@ -107,7 +128,7 @@ final class HTTPServer: Watcher {
         return
       }
       switch listener.accept() {
-      case .connection(let fd): admit(fd)
+      case .connection(let fd, let address): admit(fd, from: address)
       case .none: return
       case .exhausted(let code):
         // The listener would stay readable and the loop would spin: look away for a moment.
@@ -120,13 +141,23 @@ final class HTTPServer: Watcher {
     }
   }
 
-  private func admit(_ fd: Int32) {
-    let connection = ClientConnection(fd: fd, server: self, slot: connections.count)
+  private func admit(_ fd: Int32, from address: IPAddress) {
+    guard use.enter(address, max: limits.connectionsPerAddressMax) else {
+      if !toldOfAddress {
+        notice(.connectionsPerAddressMaxReached(limits.connectionsPerAddressMax, address))
+      }
+      toldOfAddress = true
+      Glibc.close(fd)
+      return
+    }
+    let connection = ClientConnection(
+      fd: fd, from: address, server: self, slot: connections.count)
     do throws(EventLoopError) {
       try loop.watch(fd, .read, connection)
       connections.append(connection)
     } catch {
       Glibc.close(fd)
+      use.leave(address)
       notice(.acceptFailed(code: error.code))
     }
   }
@@ -148,6 +179,7 @@ final class HTTPServer: Watcher {
   private func scheduleSweep() {
     sweep = loop.schedule(afterSeconds: limits.sweepSeconds) { [weak self] in
       guard let self else { return }
+      toldOfAddress = false
       // A copy: connections leave the list while it is walked.
       let connections = connections
       for connection in connections { connection.checkTimes() }

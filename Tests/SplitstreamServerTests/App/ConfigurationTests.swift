@@ -47,7 +47,8 @@ import Testing
     let path: AnyKeyPath
     switch key.kind {
     case .integer(_, _, let member): path = member
-    case .text(let member), .choice(_, let member), .url(_, let member): path = member
+    case .text(let member), .choice(_, let member), .url(_, let member), .path(let member):
+      path = member
     case .pepper, .pepperFile: return
     }
     let name = "\(path)".dropFirst("\\Configuration.".count)
@@ -63,7 +64,7 @@ import Testing
     case .integer(let range, _, let path):
       value = "\(range.upperBound - 1)"
       read = { "\($0[keyPath: path])" }
-    case .text(let path):
+    case .text(let path), .path(let path):
       value = "some text"
       read = { $0[keyPath: path] }
     case .choice(let choices, let path):
@@ -100,9 +101,26 @@ import Testing
     case .integer(let range, _, let path): #expect(range.contains(defaults[keyPath: path]))
     case .choice(let choices, let path): #expect(choices.contains(defaults[keyPath: path]))
     case .text(let path): #expect(!defaults[keyPath: path].isEmpty)
-    case .url(_, let path): #expect(defaults[keyPath: path].isEmpty)
+    case .url(_, let path), .path(let path): #expect(defaults[keyPath: path].isEmpty)
     case .pepper, .pepperFile: break
     }
+  }
+
+  @Test("a URL that a store's own reader refuses is a mistake, and is not repeated")
+  func urls() throws {
+    let error = try #require(throws: ConfigurationError.self) {
+      try load(
+        """
+        [postgres]
+        url = "postgresql://app:word@db:port:/x?nonsense=1"
+        [redis]
+        url = "redis://app:word@:0/zero"
+        """, [:])
+    }
+    #expect(error.mistakes.count == 2)
+    #expect(error.mistakes[0].hasPrefix("postgres.url: is no URL that libpq understands"))
+    #expect(error.mistakes[1].hasPrefix("redis.url: must be redis://"))
+    #expect(!error.description.contains("app:word"))
   }
 
   @Test func allMistakesAreReportedTogether() throws {
