@@ -21,7 +21,7 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test lint format verify bench-connections packages clean
+.PHONY: help run build test lint format verify bench-connections packages chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ packages: ## Install the Debian packages that are missing, as root or with sudo
 	$$sudo apt-get update --quiet=2
 	$$sudo env DEBIAN_FRONTEND=noninteractive \
 	  apt-get install --yes --quiet=2 --no-install-recommends "$${missing[@]}"
+
+chaos: build ## Kill and pause servers and stores under load, and count: lost 0, doubled 0
+	@python3 Tests/Chaos/run.py $(ARGS)
 
 clean: ## Remove what was built; the data in .splitstream stays
 	@rm -rf .build
