@@ -21,10 +21,10 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test lint format verify packages chaos clean
+.PHONY: help run build test lint format verify bench-connections packages chaos clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build a release and serve on 127.0.0.1:8000; options: make run ARGS="--port 8001"
 	@exec $(SERVER) dev $(ARGS)
@@ -42,6 +42,9 @@ format: ## Put the sources into format
 	@swift format --in-place --parallel --recursive Sources Tests Package.swift
 
 verify: lint build test ## Everything CI runs; green before a push
+
+bench-connections: build ## Measure what 10,000 idle connections cost in memory and time
+	@python3 Tests/Benchmarks/bench_connections.py --server $(SERVER)
 
 packages: ## Install the Debian packages that are missing, as root or with sudo
 	@command -v swift >/dev/null || {

@@ -19,6 +19,8 @@ final class LoopService {
     let cache: AssignmentCache
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
+    let stopFlag: StopFlag
+    let clientUse = ClientUse()
     let log: Logger
   }
 
@@ -35,10 +37,19 @@ final class LoopService {
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
     catalogue = CatalogueHolder()
+    let ready = ReadyHandler { [pipelines, redis, catalogue] in
+      var gaps: [ReadyHandler.Gap] = []
+      if !pipelines.allSatisfy(\.isConnected) { gaps.append(.postgresql) }
+      if !redis.isConnected { gaps.append(.redis) }
+      if catalogue.current == nil { gaps.append(.catalogue) }
+      if shared.stopFlag.isSet { gaps.append(.stopping) }
+      return gaps
+    }
     let service = APIService(
-      handlers: Self.handlers(shared, Database(pipelines), redis, loop),
+      handlers: Self.handlers(shared, Database(pipelines), redis, loop, ready),
       authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,
-      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
+      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax),
+      jsonDepthMax: configuration.limits.jsonDepthMax
     ) { error, request in
       log.error(
         "request failed",
@@ -49,9 +60,10 @@ final class LoopService {
         ])
     }
     http = HTTPServer(
-      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service
+      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service,
+      use: shared.clientUse
     ) { log.warning("accepting connections", metadata: ["notice": "\($0)"]) }
-    watchStores(log)
+    watchStores(log, loop)
   }
 
   /// Ends the connections to the stores, after the last request.
@@ -60,10 +72,14 @@ final class LoopService {
     redis.close()
   }
 
-  private func watchStores(_ log: Logger) {
-    redis.onEvent = { event in
-      if case .disconnected(let error, _) = event {
+  private func watchStores(_ log: Logger, _ loop: EventLoop) {
+    redis.onEvent = { [weak redis] event in
+      switch event {
+      case .disconnected(let error, _):
         log.warning("Redis connection lost", metadata: ["error": "\(error)"])
+      case .connected:
+        // One loop asks for all; again with every connection, for it may be another Redis now.
+        if loop.index == 0, let redis { Self.checkDurability(of: redis, log, loop) }
       }
     }
     for pipeline in pipelines {
@@ -75,9 +91,26 @@ final class LoopService {
     }
   }
 
+  private static func checkDurability(of redis: RedisPipeline, _ log: Logger, _ loop: EventLoop) {
+    let confined = LoopConfined(redis, to: loop)
+    Task.immediate(executorPreference: loop) {
+      let redis = confined.value
+      do {
+        for shortfall in RedisDurability.shortfalls(
+          in: try await redis.command(RedisDurability.question))
+        {
+          log.warning("\(shortfall)")
+        }
+      } catch {
+        log.warning("Redis does not say how durable it is", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
   /// Every operation with what answers it.
   private static func handlers(
-    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop
+    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop,
+    _ ready: ReadyHandler
   ) -> [Operation: APIService.Route] {
     let ids = IDSource(clock: shared.clock)
     let tenancy = TenancyStore(database: database)
@@ -93,6 +126,7 @@ final class LoopService {
     func route(_ operation: Operation) -> APIService.Route {
       switch operation {
       case .healthz: .open(HealthHandler(version: Version.current))
+      case .readyz: .open(ready)
       case .getCurrentWorkspace: .keyed(GetWorkspaceHandler(store: tenancy))
       case .listEnvironments: .keyed(ListEnvironmentsHandler(store: tenancy))
       case .createEnvironment:
@@ -139,10 +173,19 @@ extension TransportLimits {
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
     connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
+    connectionsPerAddressMax = configuration.server.connectionsPerAddressMax
+    requestsPerConnectionMax = configuration.limits.requestsPerConnectionMax
+    // One body of the largest size must fit, or it would be refused for ever.
+    bodyBytesInFlightMax = max(
+      configuration.limits.bodyBytesInFlightMax, configuration.limits.bodyBytesMax,
+      configuration.limits.batchBodyBytesMax)
+    outputBytesMax = configuration.limits.replyBytesMax
+    bytesPerSecondMin = Double(configuration.limits.bytesPerSecondMin)
     headSecondsMax = Double(configuration.limits.headSecondsMax)
     bodySecondsMax = Double(configuration.limits.bodySecondsMax)
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)
     idleSecondsMax = Double(configuration.limits.idleSecondsMax)
+    idleSecondsMaxWhenStopping = Double(configuration.server.idleGraceSeconds)
   }
 }
 

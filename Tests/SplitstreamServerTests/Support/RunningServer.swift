@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import Testing
 
@@ -29,7 +30,24 @@ final class RunningServer: Sendable {
     server = try Server(stores.configuration(configure), log: .silent)
   }
 
+  /// On stores that may not be there yet; the tenant was made when they were.
+  init(
+    on stores: TestStores, tenant: TestTenant, _ configure: (inout Configuration) -> Void = { _ in }
+  ) throws {
+    self.stores = stores
+    self.tenant = tenant
+    stranger = tenant
+    server = try Server(
+      stores.configuration(configure), log: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    )
+  }
+
   func stop() { server.stop() }
+
+  /// Begins to stop and does not wait for the end.
+  func stopInBackground() {
+    DispatchQueue.global().async { [server] in server.stop() }
+  }
 
   var port: Int { server.port }
 
