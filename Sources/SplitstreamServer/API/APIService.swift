@@ -56,7 +56,10 @@ final class APIService: Application {
   }
 
   func problem(for error: HTTPError) -> Response {
-    ProblemDetails(error).response(instance: nil)
+    var response = ProblemDetails(error).response(instance: nil)
+    // Which path it was is not known here. A page must be able to read why its call was refused.
+    CORS.allow(&response)
+    return response
   }
 
   func bodyBytesMax(for head: Request) -> Int {

@@ -49,9 +49,8 @@ extension AssignmentStore {
         ORDER BY group_id, environment_id, unit_id, rank
         ON CONFLICT (group_id, environment_id, unit_id) DO UPDATE SET
           experiment_id = excluded.experiment_id
-        WHERE c.experiment_id = excluded.experiment_id OR EXISTS (
-          SELECT FROM experiments e
-          WHERE e.id = c.experiment_id AND e.status IN ('stopped', 'archived'))
+        WHERE c.experiment_id = excluded.experiment_id OR (
+          SELECT status IN ('stopped', 'archived') FROM experiments WHERE id = c.experiment_id)
         RETURNING group_id, environment_id, unit_id, experiment_id),
       stored AS (
         INSERT INTO assignments AS a

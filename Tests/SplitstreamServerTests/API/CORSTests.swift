@@ -56,6 +56,14 @@ import Testing
     }
   }
 
+  @Test("a page may read that its body was too large")
+  func tooLarge() async throws {
+    let reply = try await server.send(
+      "POST", "/v1/assign", [], String(repeating: " ", count: (1 << 20) + 1))
+    #expect(reply.status == 413)
+    #expect(reply.header("Access-Control-Allow-Origin") == "*")
+  }
+
   @Test(
     "no page may call the rest",
     arguments: [
