@@ -126,6 +126,53 @@ import Testing
     #expect(try await sample(experiment) == 0)
   }
 
+  @Test("a first call that waits for an override's commit obeys it, and gives its claim back")
+  func underWay() async throws {
+    let made = try await server.call(
+      .createMutexGroup, body: #"{"key":"\#(server.newName("group"))","name":"Group"}"#)
+    let group = try #require(made.text("id"))
+    let experiment = try await server.running(#""mutex_group_id":"\#(group)","#)
+    let id = PostgresValue.id(ULID(experiment.id))
+    let session = try server.stores.session()
+    defer { session.close() }
+    // As another process would, stopped right before its commit.
+    try session.script("BEGIN")
+    try session.execute(
+      Statement(
+        name: "override",
+        sql: """
+          INSERT INTO assignment_overrides (experiment_id, unit_id, variant_id)
+          SELECT experiment_id, 'unit', id FROM variants
+          WHERE experiment_id = $1 AND key = 'treatment'
+          """), [id])
+    try session.execute(
+      Statement(
+        name: "vacant",
+        sql: """
+          INSERT INTO assignments
+            (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch)
+          VALUES ($1, 'unit', $2, NULL, 'forced', 2, 1)
+          """), [id, .id(ULID.new())])
+    async let first = server.assign("unit", to: experiment)
+    var waiting: [String] = []
+    for _ in 0..<5000 where waiting.isEmpty {
+      waiting = try server.stores.texts(
+        """
+        SELECT query FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND query LIKE 'WITH wish%'
+          AND datname = current_database()
+        """)
+    }
+    #expect(!waiting.isEmpty)
+    try session.script("COMMIT")
+    let reply = try await first
+    #expect(reply.text("reason") == "forced")
+    #expect(reply.text("variant") == "treatment")
+    let claims = try server.stores.texts(
+      "SELECT unit_id FROM mutex_claims WHERE group_id = $1", .id(ULID(group)))
+    #expect(claims == [])
+  }
+
   @Test("forced units hold no claim")
   func mutex() async throws {
     let made = try await server.call(
