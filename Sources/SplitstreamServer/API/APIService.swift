@@ -35,7 +35,9 @@ final class APIService: Application {
       switch try route(of: operation) {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
-        return try handler.answerNow(request, for: try caller(request, operation))
+        return try handler.answerNow(request, for: try caller(request, operation)).map {
+          shared($0, operation)
+        }
       }
     } catch {
       return refusal(error, request)
@@ -48,7 +50,8 @@ final class APIService: Application {
       switch try route(of: operation) {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
-        return try await handler.answer(request, for: try caller(request, operation))
+        let response = try await handler.answer(request, for: try caller(request, operation))
+        return shared(response, operation)
       }
     } catch {
       return refusal(error, request)
@@ -56,7 +59,10 @@ final class APIService: Application {
   }
 
   func problem(for error: HTTPError) -> Response {
-    ProblemDetails(error).response(instance: nil)
+    var response = ProblemDetails(error).response(instance: nil)
+    // Which path it was is not known here. A page must be able to read why its call was refused.
+    CORS.allow(&response)
+    return response
   }
 
   func bodyBytesMax(for head: Request) -> Int {
@@ -109,7 +115,33 @@ final class APIService: Application {
 
   private func refusal(_ error: any Error, _ request: Request) -> Response {
     let problem = (error as? Refusal)?.problem ?? ProblemDetails(error)
+    let sdkMethods = sdkMethods(at: request.rawPath)
+    if request.method == .options, problem.status == 405,
+      let preflight = CORS.preflight(methods: sdkMethods)
+    {
+      return preflight
+    }
     if problem.status >= 500 { log(error, request) }
-    return problem.response(instance: String(decoding: request.rawPath, as: UTF8.self))
+    var response = problem.response(instance: String(decoding: request.rawPath, as: UTF8.self))
+    if !sdkMethods.isEmpty { CORS.allow(&response) }
+    return response
+  }
+
+  private func shared(_ response: Response, _ operation: Operation) -> Response {
+    guard operation.access == .sdk else { return response }
+    var response = response
+    CORS.allow(&response)
+    return response
+  }
+
+  /// The methods by which SDKs call a path.
+  private func sdkMethods(at path: ArraySlice<UInt8>) -> [String] {
+    [HTTPMethod.get, .post].filter { method in
+      if case .found(let operation, _) = router.match(method, path) {
+        operation.access == .sdk
+      } else {
+        false
+      }
+    }.map(\.name)
   }
 }

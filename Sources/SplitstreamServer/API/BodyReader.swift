@@ -127,6 +127,13 @@ struct BodyReader {
     read(name, expected: "a whole number") { $0.integer }
   }
   func number(_ name: String) -> Given<Double> { read(name, expected: "a number") { $0.double } }
+  /// Any JSON but null, as received.
+  func json(_ name: String, bytesMax: Int) -> Given<[UInt8]> {
+    read(name, expected: "at most \(bytesMax) bytes of JSON") { member in
+      member.source.count <= bytesMax ? [UInt8](member.source) : nil
+    }
+  }
+
   func boolean(_ name: String) -> Given<Bool> { read(name, expected: "true or false") { $0.bool } }
   func id(_ name: String) -> Given<ULID> {
     read(name, expected: "a ULID") { $0.string.flatMap(ULID.init(_:)) }

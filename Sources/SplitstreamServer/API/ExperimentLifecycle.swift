@@ -40,6 +40,7 @@ struct ExperimentLifecycle {
 struct UpdateExperimentHandler: Handler {
   let lifecycle: ExperimentLifecycle
   let metrics: MetricStore
+  let groups: MutexGroupStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let condition = request.headerText("if-match")
@@ -53,7 +54,8 @@ struct UpdateExperimentHandler: Handler {
       if current.weightEpoch != nil { changed.variants.sort(like: current.definition.variants) }
       if changed == current.definition { return nil }
       try Self.checkStatus(current, changed)
-      try await ExperimentReferences.check(changed, for: caller, metrics: metrics)
+      try await ExperimentReferences.check(
+        changed, for: caller, metrics: metrics, groups: groups)
       return Self.decision(current, changed)
     }
     return .experiment(experiment)

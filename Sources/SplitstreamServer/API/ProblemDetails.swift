@@ -97,7 +97,8 @@ struct ProblemDetails {
       let what = Self.uniqueFields[constraint]
       self.init(
         status: 409, kind: "conflict", title: "Not possible in the present state",
-        detail: what.map { "There is \($0) already." } ?? "This exists already.")
+        detail: what.map { "There is \($0) already." }
+          ?? "Something that this names was made or removed at the same moment.")
     case .failed: self = .internalError
     }
   }
@@ -163,6 +164,7 @@ struct ProblemDetails {
   private static let uniqueFields = [
     "environments_slug": "an environment with this slug",
     "metrics_key": "a metric with this key",
+    "mutex_groups_key": "a mutex group with this key",
     "experiments_key": "an experiment with this key in this environment",
   ]
 }

@@ -119,6 +119,9 @@ final class LoopService {
     let snapshots = SnapshotReader(database: database)
     let exposures = ExposureStore(database: database, ids: ids)
     let assignments = AssignmentStore(database: database, cache: shared.cache, ids: ids, loop: loop)
+    let unitAssignments = UnitAssignmentStore(database: database)
+    let vacancies = VacancyStore(database: database, ids: ids)
+    let groups = MutexGroupStore(database: database)
     let buffer = EventBuffer(
       redis: redis, backlogMax: shared.configuration.events.backlogMax, loop: loop)
     let lifecycle = ExperimentLifecycle(store: experiments, ids: ids, changes: shared.changes)
@@ -135,10 +138,11 @@ final class LoopService {
       case .createMetric: .keyed(CreateMetricHandler(store: metrics, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
       case .createExperiment:
-        .keyed(CreateExperimentHandler(store: experiments, metrics: metrics, ids: ids))
+        .keyed(
+          CreateExperimentHandler(store: experiments, metrics: metrics, groups: groups, ids: ids))
       case .getExperiment: .keyed(GetExperimentHandler(store: experiments))
       case .updateExperiment:
-        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics))
+        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics, groups: groups))
       case .archiveExperiment: .keyed(ArchiveExperimentHandler(lifecycle: lifecycle))
       case .startExperiment: .keyed(StartExperimentHandler(lifecycle: lifecycle))
       case .stopExperiment: .keyed(StopExperimentHandler(lifecycle: lifecycle))
@@ -147,7 +151,31 @@ final class LoopService {
       case .getResults: .keyed(GetResultsHandler(experiments: experiments, snapshots: snapshots))
       case .getResultsHistory:
         .keyed(GetResultsHistoryHandler(experiments: experiments, snapshots: snapshots))
+      case .pauseExperiment: .keyed(PauseExperimentHandler(lifecycle: lifecycle))
+      case .resumeExperiment: .keyed(ResumeExperimentHandler(lifecycle: lifecycle))
+      case .listAssignments:
+        .keyed(ListAssignmentsHandler(experiments: experiments, store: unitAssignments))
+      case .putOverride:
+        .keyed(
+          PutOverrideHandler(
+            experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
+      case .deleteOverride:
+        .keyed(
+          DeleteOverrideHandler(
+            experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
+      case .listMutexGroups: .keyed(ListMutexGroupsHandler(store: groups))
+      case .createMutexGroup: .keyed(CreateMutexGroupHandler(store: groups, ids: ids))
+      case .getMutexGroup: .keyed(GetMutexGroupHandler(store: groups))
+      case .updateMutexGroup: .keyed(UpdateMutexGroupHandler(store: groups, ids: ids))
+      case .deleteMutexGroup: .keyed(DeleteMutexGroupHandler(store: groups, ids: ids))
       case .assign: .keyed(AssignHandler(assignments: assignments))
+      case .assignBatch: .keyed(AssignBatchHandler(assignments: assignments))
+      case .previewAssignment: .keyed(PreviewAssignmentHandler(store: unitAssignments))
+      case .getAssignmentsForUnit: .keyed(GetUnitAssignmentsHandler(store: unitAssignments))
+      case .forceRebucket:
+        .keyed(
+          ForceRebucketHandler(
+            experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
       case .logExposure: .keyed(LogExposureHandler(store: exposures, assignments: assignments))
       case .logExposureBatch:
         .keyed(LogExposureBatchHandler(store: exposures, assignments: assignments))

@@ -46,7 +46,10 @@ final class Server: Sendable {
 
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
     let holders = LoopHolders()
-    let catalogue = CatalogueRefreshJob(postgres: postgres, clock: clock, log: log) {
+    let cache = AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax)
+    let catalogue = CatalogueRefreshJob(
+      postgres: postgres, clock: clock, assignments: cache, log: log
+    ) {
       holders.publish($0)
     }
     let drain = EventDrainJob(
@@ -57,7 +60,7 @@ final class Server: Sendable {
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
-      cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
+      cache: cache,
       changes: CatalogueChanges {
         await catalogue.apply($0)
         await holders.settle()

@@ -6,8 +6,14 @@ struct Variant: Equatable, Sendable {
   var weight: Int
   var description = ""
   var isControl: Bool
+  /// Any JSON, as received: what the variant means to the program that asks for it.
+  var payload: [UInt8]?
 
   static let weights = 0...100
+  static let payloadBytesMax = 4096
+
+  /// What may not change while units see the variant.
+  var keyAndPayload: String { key + " " + String(decoding: payload ?? [], as: UTF8.self) }
 }
 
 extension [Variant] {

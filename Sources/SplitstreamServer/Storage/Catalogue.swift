@@ -34,6 +34,11 @@ struct Catalogue: Sendable {
     running[environment]?[key]
   }
 
+  /// Every experiment that runs in an environment, in no order.
+  func running(in environment: ULID) -> [RunningExperiment] {
+    running[environment].map { Array($0.values) } ?? []
+  }
+
   // MARK: Changing
 
   mutating func put(_ environment: Environment) {
@@ -91,6 +96,9 @@ final class RunningExperiment: Sendable {
   let variants: [Variant]
   let epoch: Int
   let allocation: Allocation
+  let mutexGroupID: ULID?
+  /// New units are kept out for now.
+  let isPaused: Bool
 
   /// Nil unless `experiment` runs.
   init?(_ experiment: Experiment) {
@@ -102,6 +110,13 @@ final class RunningExperiment: Sendable {
     variants = experiment.definition.variants
     self.epoch = epoch.number
     allocation = epoch.allocation
+    mutexGroupID = experiment.definition.mutexGroupID
+    isPaused = experiment.pausedAt != nil
+  }
+
+  /// The variant that the published function gives to a unit.
+  func variant(of unit: UnitID, generation: Int) -> Variant {
+    variants[allocation.owner(of: Bucketing.slot(of: unit, in: id, generation: generation))]
   }
 
   func variant(_ id: ULID) -> Variant? { variants.first { $0.id == id } }

@@ -59,7 +59,8 @@ extension StorageError {
     case .unavailable(let detail): self = .unavailable(.postgres, detail)
     case .timeout: self = .outcomeUnknown(.postgres, "no answer in time")
     case .lost(let detail): self = .outcomeUnknown(.postgres, detail)
-    case .server(let error) where error.sqlState == "23505":
+    // A unique value that another row has, or a reference to a row that has just gone.
+    case .server(let error) where ["23505", "23503"].contains(error.sqlState):
       self = .conflict(constraint: error.constraint ?? "")
     case .server(let error) where Self.isPassing(error.sqlState):
       self = .unavailable(.postgres, error.message)

@@ -126,6 +126,8 @@ struct ResultStore {
       WHERE x.experiment_id = $1 AND x.exposed_at >= $2 AND x.exposed_at <= $3
         AND (x.superseded_at IS NULL OR x.superseded_at > $4)
         AND x.variant_id IN (SELECT id FROM variants WHERE experiment_id = $1)
+        -- One that was logged while its unit was re-bucketed is of a generation that is gone.
+        AND (x.superseded_at > $4 OR x.generation >= coalesce(a.generation, 1))
         AND a.reason IS DISTINCT FROM 'forced'),
     exposed AS (
       SELECT DISTINCT ON (unit_id) unit_id, variant_id, exposed_at, epoch

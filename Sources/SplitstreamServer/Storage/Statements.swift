@@ -13,11 +13,17 @@ enum Statements {
   private static let metrics = [MetricStore.list, MetricStore.find, MetricStore.create]
 
   private static let experiments = [
-    ExperimentStore.list, ExperimentStore.read, ExperimentStore.create, ExperimentStore.change,
+    ExperimentStore.list, ExperimentStore.read, ExperimentStore.named, ExperimentStore.create,
+    ExperimentStore.change,
+    MutexGroupStore.list, MutexGroupStore.read, MutexGroupStore.create, MutexGroupStore.change,
+    MutexGroupStore.lock, MutexGroupStore.forget, MutexGroupStore.delete,
   ]
 
   private static let assigning = [
-    AssignmentStore.insert, AssignmentStore.read, ExposureStore.log,
+    AssignmentStore.decide, AssignmentStore.releaseClaim, ExposureStore.log,
+    UnitAssignmentStore.ofUnit, UnitAssignmentStore.ofExperiment, UnitAssignmentStore.prospect,
+    VacancyStore.lockClaim, VacancyStore.vacate, VacancyStore.force, VacancyStore.unforce,
+    VacancyStore.finish, VacancyStore.readOverride,
   ]
 
   private static let events = [

@@ -71,7 +71,8 @@ import Testing
 
   /// Those with a JSON body, and the fields that they need.
   private static let writes: [Operation] = [
-    .createEnvironment, .createMetric, .createExperiment, .assign, .logExposure, .logExposureBatch,
+    .createEnvironment, .createMetric, .createExperiment, .assign, .assignBatch,
+    .previewAssignment, .createMutexGroup, .logExposure, .logExposureBatch,
     .trackEvent,
     .trackEventBatch, .createApiKey,
   ]

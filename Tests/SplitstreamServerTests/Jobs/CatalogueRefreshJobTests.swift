@@ -24,7 +24,7 @@ import Testing
       self.published = published
       job = CatalogueRefreshJob(
         postgres: try PostgresAddress(parsing: stores.postgresURL), clock: ServerClock(),
-        log: .silent
+        assignments: AssignmentCache(bytesMax: 1 << 16), log: .silent
       ) { catalogue in published.catalogue.withLock { $0 = catalogue } }
     }
 
@@ -128,7 +128,7 @@ import Testing
   func absent() throws {
     let job = CatalogueRefreshJob(
       postgres: try PostgresAddress(parsing: "postgres://x@%2Ftmp%2Fnowhere/y"),
-      clock: ServerClock(), log: .silent
+      clock: ServerClock(), assignments: AssignmentCache(bytesMax: 1 << 16), log: .silent
     ) { _ in Issue.record("nothing can be published") }
     #expect(throws: StorageError.self) { try job.start() }
     job.stop()

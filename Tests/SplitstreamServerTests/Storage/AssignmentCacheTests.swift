@@ -24,7 +24,7 @@ import Testing
       assignment(), assignment(.forced), assignment(exposedAt: nil), assignment(exposedAt: early),
       assignment(.forced, exposedAt: Timestamp(microseconds: 0)),
     ] {
-      cache.insert(stored, of: unit, in: experiment)
+      cache.insert(stored, at: cache.place(for: unit, in: experiment))
       #expect(cache.find(unit, in: experiment) == stored)
     }
     #expect(cache.find(unit, in: .new()) == nil)
@@ -34,7 +34,7 @@ import Testing
   @Test("units that a String would fold are kept apart")
   func bytes() throws {
     let cache = AssignmentCache(bytesMax: 1 << 20)
-    cache.insert(assignment(), of: try .named("\u{e9}"), in: experiment)
+    cache.insert(assignment(), at: cache.place(for: try .named("\u{e9}"), in: experiment))
     try #expect(cache.find(.named("e\u{301}"), in: experiment) == nil)
   }
 
@@ -43,13 +43,13 @@ import Testing
     let cache = AssignmentCache(bytesMax: 1 << 20)
     let (kept, removed) = (try UnitID.named("kept"), try UnitID.named("removed"))
     let stored = assignment()
-    cache.insert(stored, of: kept, in: experiment)
-    cache.insert(assignment(), of: removed, in: experiment)
+    cache.insert(stored, at: cache.place(for: kept, in: experiment))
+    cache.insert(assignment(), at: cache.place(for: removed, in: experiment))
     cache.remove(removed, in: experiment)
     cache.remove(removed, in: experiment)
     #expect(cache.find(removed, in: experiment) == nil)
     #expect(cache.find(kept, in: experiment) == stored)
-    cache.insert(stored, of: removed, in: experiment)
+    cache.insert(stored, at: cache.place(for: removed, in: experiment))
     #expect(cache.find(removed, in: experiment) == stored)
   }
 
@@ -59,7 +59,7 @@ import Testing
     let cache = AssignmentCache(bytesMax: 64 * 4 * 8 * 64)
     let stored = try (0..<20_000).map { (try UnitID.named("unit-\($0)"), assignment()) }
     for (unit, assignment) in stored {
-      cache.insert(assignment, of: unit, in: experiment)
+      cache.insert(assignment, at: cache.place(for: unit, in: experiment))
       #expect(cache.find(unit, in: experiment) == assignment)
     }
     var known = 0
@@ -75,7 +75,7 @@ import Testing
   func smallest() throws {
     let cache = AssignmentCache(bytesMax: 0)
     let (unit, stored) = (try UnitID.named("u"), assignment())
-    cache.insert(stored, of: unit, in: experiment)
+    cache.insert(stored, at: cache.place(for: unit, in: experiment))
     #expect(cache.find(unit, in: experiment) == stored)
   }
 
@@ -97,7 +97,7 @@ import Testing
             Assignment(
               id: ULID(high: word, low: ~word), variantID: ULID(high: ~word, low: word),
               reason: .bucketed, exposureLoggedAt: nil),
-            of: unit, in: experiment)
+            at: cache.place(for: unit, in: experiment))
         default:
           guard let found = cache.find(unit, in: experiment) else { continue }
           #expect(found.id.high == ~found.id.low)

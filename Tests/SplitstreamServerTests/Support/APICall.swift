@@ -46,7 +46,7 @@ extension RunningServer {
   /// was accepted.
   ///
   /// - Parameters:
-  ///   - parameters: the values of the path's parameters, in their order.
+  ///   - parameters: the values of the path's parameters, in their order; "x" for those left out.
   ///   - hasWrongItems: the request is a batch with items that the schema refuses; the others are accepted.
   @discardableResult
   func call(
@@ -56,7 +56,7 @@ extension RunningServer {
   ) async throws -> APIReply {
     var values = parameters[...]
     let path = operation.path.split(separator: "/").map {
-      $0.hasPrefix("{") ? values.popFirst() ?? "" : String($0)
+      $0.hasPrefix("{") ? values.popFirst() ?? "x" : String($0)
     }
     var fields = headers
     switch credential {
