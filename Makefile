@@ -21,10 +21,11 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test lint format verify packages clean
+.PHONY: help run build test fuzz sanitize differential bench-http bench-assign lint format verify \
+  packages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build a release and serve on 127.0.0.1:8000; options: make run ARGS="--port 8001"
 	@exec $(SERVER) dev $(ARGS)
@@ -34,6 +35,29 @@ build: packages ## Build the release, .build/release/splitstream-server
 
 test: packages ## Run the tests against stores of their own; some: make test FILTER=Configuration
 	@swift test --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+
+fuzz: ## Fuzz the parsers, each for a minute; longer: make fuzz SECONDS=600
+	@Tests/Fuzz/run $(or $(SECONDS),60)
+
+# TSan intercepts no SipHash, libpq or hiredis; what it watches is the Swift code around them.
+sanitize: packages ## Run the tests under address and under thread sanitizer; some: FILTER=HTTP
+	@for sanitizer in address thread; do
+	  swift test --disable-xctest --sanitize=$$sanitizer --scratch-path .build-$$sanitizer \
+	    $(if $(FILTER),--filter "$(FILTER)")
+	done
+
+differential: build ## Compare how our server and nginx frame tricky requests
+	@python3 Tests/Differential/framing.py
+
+bench-http: build ## CPU time per GET /v1/healthz against nginx
+	@python3 Tests/Benchmarks/bench_http.py
+
+bench-assign: build ## CPU time per cached POST /v1/assign against nginx
+	@python3 Tests/Benchmarks/bench_assign.py
+
+# Inherited by `packages`, which they all need.
+differential bench-http bench-assign: NEEDS += \
+  /usr/sbin/nginx=nginx-light /usr/bin/wrk=wrk /usr/bin/python3=python3
 
 lint: ## Check the format of the sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift
