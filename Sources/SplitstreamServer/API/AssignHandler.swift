@@ -79,7 +79,7 @@ private struct AssignBody {
       let unit = UnitID([UInt8](bytes)), Self.isContext(body["context"]),
       Self.isFlag(body["log_exposure"])
     {
-      self.experiment = ExperimentKey([UInt8](experiment))
+      self.experiment = ExperimentKey(experiment)
       self.unit = unit
       logsExposure = body["log_exposure"]?.bool ?? true
     } else {
@@ -89,7 +89,7 @@ private struct AssignBody {
 
   func writeNames(to json: inout JSONWriter) {
     json.member("experiment_key", experiment.text)
-    json.member("unit_id", unit.text)
+    json.member("unit_id", unit)
   }
 
   private static func isContext(_ context: JSONValue?) -> Bool {
