@@ -21,7 +21,8 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test lint format verify bench-connections packages chaos clean
+.PHONY: help run build test fuzz sanitize differential bench-http bench-assign bench-connections \
+  lint format verify packages chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,29 @@ build: packages ## Build the release, .build/release/splitstream-server
 
 test: packages ## Run the tests against stores of their own; some: make test FILTER=Configuration
 	@swift test --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+
+fuzz: ## Fuzz the parsers, each for a minute; longer: make fuzz SECONDS=600
+	@Tests/Fuzz/run $(or $(SECONDS),60)
+
+# Debian's libpq, hiredis, libsodium and OpenSSL are not instrumented; what is watched is our code.
+sanitize: packages ## Run the tests under address and under thread sanitizer; some: FILTER=HTTP
+	@for sanitizer in address thread; do
+	  swift test --disable-xctest --sanitize=$$sanitizer --scratch-path .build-$$sanitizer \
+	    $(if $(FILTER),--filter "$(FILTER)")
+	done
+
+differential: build ## Compare how our server and nginx frame tricky requests
+	@python3 Tests/Differential/framing.py
+
+bench-http: build ## CPU time per GET /v1/healthz against nginx
+	@python3 Tests/Benchmarks/bench_http.py
+
+bench-assign: build ## CPU time per cached POST /v1/assign against nginx
+	@python3 Tests/Benchmarks/bench_assign.py
+
+# Inherited by `packages`, which they all need.
+differential bench-http bench-assign: NEEDS += \
+  /usr/sbin/nginx=nginx-light /usr/bin/wrk=wrk /usr/bin/python3=python3
 
 lint: ## Check the format of the sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift

@@ -9,7 +9,7 @@ struct AssignBody {
     if let experiment = body["experiment_key"]?.stringBytes,
       let unit = UnitInput.read(body), ContextInput.isFit(body)
     {
-      self.experiment = ExperimentKey([UInt8](experiment))
+      self.experiment = ExperimentKey(experiment)
       self.unit = unit
       logsExposure = body["log_exposure"]?.bool ?? true
     } else {
@@ -56,7 +56,7 @@ struct AssignBatchBody {
     var keys: [ExperimentKey] = []
     for element in list.elements {
       guard let bytes = element.stringBytes else { return [] }
-      let key = ExperimentKey([UInt8](bytes))
+      let key = ExperimentKey(bytes)
       if seen.insert(key).inserted { keys.append(key) }
     }
     return keys

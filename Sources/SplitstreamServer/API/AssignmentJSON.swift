@@ -6,7 +6,7 @@ enum AssignmentJSON {
   ) {
     json.object { json in
       json.member("experiment_key", experiment.key.text)
-      json.member("unit_id", unit.text)
+      json.member("unit_id", unit)
       writeMembers(outcome, in: experiment, to: &json)
     }
   }

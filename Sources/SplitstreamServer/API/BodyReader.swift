@@ -41,7 +41,7 @@ struct BodyReader {
 
   /// The body as JSON; 415 when it says that it is something else.
   static func object(_ request: Request) throws(APIError) -> JSONValue {
-    if let type = request.headerText("content-type"), !isJSON(type) { throw .unsupportedMediaType }
+    if let type = request.header("content-type"), !isJSON(type) { throw .unsupportedMediaType }
     do {
       return try JSONValue(parsing: request.body, depthMax: request.nestingMax)
     } catch {
@@ -49,11 +49,11 @@ struct BodyReader {
     }
   }
 
-  private static func isJSON(_ contentType: String) -> Bool {
-    let type = contentType.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
-    let expected = "application/json".utf8
-    // ASCII only: a letter that folds to another by Unicode's rules is another letter here.
-    return type.count == expected.count && zip(type, expected).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+  /// On bytes, in any case of ASCII letters: a letter that folds to one by Unicode's rules is
+  /// another letter here.
+  private static func isJSON(_ contentType: ArraySlice<UInt8>) -> Bool {
+    contentType.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
+      .matches("application/json")
   }
 
   // MARK: The outcome

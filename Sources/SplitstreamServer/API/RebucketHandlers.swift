@@ -53,7 +53,7 @@ struct PutOverrideHandler: Handler {
     var json = JSONWriter()
     json.object { json in
       json.member("experiment_id", experiment.id)
-      json.member("unit_id", unit.text)
+      json.member("unit_id", unit)
       json.member("variant", variant.key)
       json.member("created_at", override.createdAt)
     }

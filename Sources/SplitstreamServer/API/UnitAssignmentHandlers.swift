@@ -12,7 +12,7 @@ struct GetUnitAssignmentsHandler: Handler {
       uniqueKeysWithValues: entries.map { ($0.experimentID, $0.assignment) })
     var json = JSONWriter(bytesReserved: 320 * (entries.count + 1))
     json.object { json in
-      json.member("unit_id", unit.text)
+      json.member("unit_id", unit)
       json.member("assignments") { json in
         json.array { json in
           for experiment in running.sorted(by: { $0.id < $1.id }) {
@@ -72,7 +72,7 @@ struct PreviewAssignmentHandler: Handler {
     var json = JSONWriter(bytesReserved: 512)
     json.object { json in
       json.member("experiment_key", experiment.key.text)
-      json.member("unit_id", body.unit.text)
+      json.member("unit_id", body.unit)
       json.member("stored", prospect.assignment != nil)
       if let assignment = prospect.assignment {
         AssignmentJSON.writeMembers(.assigned(assignment), in: experiment, to: &json)

@@ -1,11 +1,15 @@
 // The JSON of what both the API and the stores write.
 
 extension ULID: JSONWritable {
-  func write(to writer: inout JSONWriter) { writer.string(text) }
+  func write(to writer: inout JSONWriter) { writer.plainString { append(to: &$0) } }
 }
 
 extension Timestamp: JSONWritable {
-  func write(to writer: inout JSONWriter) { writer.string(rfc3339) }
+  func write(to writer: inout JSONWriter) { writer.plainString { append(to: &$0) } }
+}
+
+extension UnitID: JSONWritable {
+  func write(to writer: inout JSONWriter) { writer.string(bytes) }
 }
 
 extension DecisionRule: JSONWritable {

@@ -59,29 +59,40 @@ extension Timestamp {
   var rfc3339: String { String(decoding: rfc3339Bytes, as: UTF8.self) }
 
   var rfc3339Bytes: [UInt8] {
+    var bytes: [UInt8] = []
+    append(to: &bytes)
+    return bytes
+  }
+
+  /// Appends the 27 characters.
+  func append(to bytes: inout [UInt8]) {
     let dayLength = 86_400_000_000
     // Rounded down, so that the time of day is positive before 1970 too.
     let day = (microseconds >= 0 ? microseconds : microseconds - dayLength + 1) / dayLength
     let time = microseconds - day * dayLength
     let (year, month, dayOfMonth) = Self.date(daysSince1970: day)
-    var bytes = [UInt8](repeating: 0, count: 27)
-    func put(_ value: Int, at start: Int, width: Int) {
-      var rest = value
-      for position in stride(from: start + width - 1, through: start, by: -1) {
-        bytes[position] = 0x30 + UInt8(rest % 10)
-        rest /= 10
-      }
+    let second = time / 1_000_000
+    func pair(_ value: Int) {
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: value / 10))
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: value % 10))
     }
-    put(year, at: 0, width: 4)
-    put(month, at: 5, width: 2)
-    put(dayOfMonth, at: 8, width: 2)
-    put(time / 3_600_000_000, at: 11, width: 2)
-    put(time / 60_000_000 % 60, at: 14, width: 2)
-    put(time / 1_000_000 % 60, at: 17, width: 2)
-    put(time % 1_000_000, at: 20, width: 6)
-    (bytes[4], bytes[7], bytes[10], bytes[13], bytes[16], bytes[19], bytes[26]) =
-      (0x2d, 0x2d, 0x54, 0x3a, 0x3a, 0x2e, 0x5a)
-    return bytes
+    pair(year / 100)
+    pair(year % 100)
+    bytes.append(UInt8(ascii: "-"))
+    pair(month)
+    bytes.append(UInt8(ascii: "-"))
+    pair(dayOfMonth)
+    bytes.append(UInt8(ascii: "T"))
+    pair(second / 3600)
+    bytes.append(UInt8(ascii: ":"))
+    pair(second / 60 % 60)
+    bytes.append(UInt8(ascii: ":"))
+    pair(second % 60)
+    bytes.append(UInt8(ascii: "."))
+    pair(time % 1_000_000 / 10_000)
+    pair(time % 10_000 / 100)
+    pair(time % 100)
+    bytes.append(UInt8(ascii: "Z"))
   }
 
   /// From 0001-01-01T00:00:00Z to the end of 9999.

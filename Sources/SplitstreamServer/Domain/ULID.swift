@@ -58,8 +58,12 @@ struct ULID: Hashable, Sendable, Comparable {
 
   /// The 16 bytes, most significant first.
   var bytes: [UInt8] {
-    [high, low].flatMap { word in
-      stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
+    [UInt8](unsafeUninitializedCapacity: 16) { buffer, count in
+      for index in 0..<8 {
+        buffer[index] = UInt8(truncatingIfNeeded: high >> (56 - 8 * UInt64(index)))
+        buffer[index + 8] = UInt8(truncatingIfNeeded: low >> (56 - 8 * UInt64(index)))
+      }
+      count = 16
     }
   }
 
@@ -86,8 +90,9 @@ struct ULID: Hashable, Sendable, Comparable {
 
   private func write(_ put: (Int, UInt8) -> Void) {
     var (high, low) = (high, low)
+    let alphabet = Self.alphabet
     for position in stride(from: 25, through: 0, by: -1) {
-      put(position, Self.alphabet[Int(low & 31)])
+      put(position, alphabet[Int(low & 31)])
       low = low >> 5 | high << 59
       high >>= 5
     }

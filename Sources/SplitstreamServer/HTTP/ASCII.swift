@@ -59,6 +59,19 @@ struct ByteSet: Sendable {
   }
 }
 
+extension ArraySlice<UInt8> {
+  /// Whether these bytes are `text`, given in lower case, but for the case of ASCII letters.
+  func matches(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount else { return false }
+    // Unsafe: the pointer of a literal is valid for ever, and the index stays below its length.
+    let expected = text.utf8Start
+    for (offset, byte) in enumerated() where ASCII.lowercased(byte) != expected[offset] {
+      return false
+    }
+    return true
+  }
+}
+
 extension [UInt8] {
   /// Whether the bytes of `range` are `text`, given in lower case, but for the case of ASCII
   /// letters.

@@ -7,20 +7,27 @@ enum JSONEscapes {
   /// Appends `value` in quotes.
   static func append(_ value: String, to bytes: inout [UInt8]) {
     var value = value
-    value.withUTF8 { characters in
-      bytes.append(UInt8(ascii: "\""))
-      if characters.contains(where: isNeeded) {
-        bytes.reserveCapacity(bytes.count + characters.count + 16)
-        for byte in characters { append(byte, to: &bytes) }
-      } else {
-        bytes.append(contentsOf: characters)
-      }
-      bytes.append(UInt8(ascii: "\""))
+    value.withUTF8 { append($0.span, to: &bytes) }
+  }
+
+  /// Appends `characters`, UTF-8, in quotes.
+  static func append(_ characters: Span<UInt8>, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    var plain = 0
+    for index in characters.indices where isNeeded(for: characters[index]) {
+      append(plain: characters.extracting(plain..<index), to: &bytes)
+      append(characters[index], to: &bytes)
+      plain = index + 1
     }
+    append(plain: characters.extracting(plain..<characters.count), to: &bytes)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func append(plain characters: Span<UInt8>, to bytes: inout [UInt8]) {
+    characters.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
   }
 
   private static func append(_ byte: UInt8, to bytes: inout [UInt8]) {
-    guard isNeeded(for: byte) else { return bytes.append(byte) }
     bytes.append(UInt8(ascii: "\\"))
     switch byte {
     case 0x08: bytes.append(UInt8(ascii: "b"))

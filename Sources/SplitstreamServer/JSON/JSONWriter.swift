@@ -100,6 +100,22 @@ struct JSONWriter {
     needsComma = true
   }
 
+  /// A string given as UTF-8.
+  mutating func string(_ characters: [UInt8]) {
+    comma()
+    JSONEscapes.append(characters.span, to: &bytes)
+    needsComma = true
+  }
+
+  /// A string whose characters `append` puts after the opening quote: none that needs an escape.
+  mutating func plainString(_ append: (inout [UInt8]) -> Void) {
+    comma()
+    bytes.append(UInt8(ascii: "\""))
+    append(&bytes)
+    bytes.append(UInt8(ascii: "\""))
+    needsComma = true
+  }
+
   mutating func integer(_ value: some FixedWidthInteger) {
     comma()
     if value < 0 { bytes.append(UInt8(ascii: "-")) }

@@ -55,7 +55,7 @@ final class AssignmentCache: Sendable {
   private func stripe(_ key: Hash128) -> Stripe { stripes[Int(key.high >> 58)] }
 
   private static func key(_ unit: UnitID, _ experiment: ULID) -> Hash128 {
-    SipHash.hash128(experiment.bytes + unit.bytes)
+    SipHash.hash128((experiment.high, experiment.low), unit.bytes)
   }
 
   private final class Stripe: Sendable {

@@ -81,10 +81,15 @@ struct Catalogue: Sendable {
 
 /// An experiment's key as the hot path compares it: bytes, not a String.
 struct ExperimentKey: Hashable, Sendable {
-  let bytes: [UInt8]
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-  init(_ text: String) { bytes = [UInt8](text.utf8) }
+  let bytes: ArraySlice<UInt8>
+  init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+  init(_ text: String) { bytes = [UInt8](text.utf8)[...] }
   var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// All bytes at once; an array hashes them one by one.
+  func hash(into hasher: inout Hasher) {
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+  }
 }
 
 /// What assigning and exposing need of an experiment that runs.

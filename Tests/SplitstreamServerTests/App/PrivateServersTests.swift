@@ -107,7 +107,8 @@ import Testing
     for orphan in orphans { try orphan.start() }
     let before = Set(leftovers(folder))
     let servers = try PrivateServers(in: folder)
-    #expect(before.count == 2 && before.isDisjoint(with: leftovers(folder)))
+    // A postmaster about to start a child looks like two for a moment.
+    #expect(before.count >= 2 && before.isDisjoint(with: leftovers(folder)))
     servers.stop()
 
     // A pid file whose number belongs to a living process that is no PostgreSQL.

@@ -112,7 +112,7 @@ struct ExperimentHistory: Sendable {
     name: "history_assignments",
     sql: """
       INSERT INTO assignments (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch)
-      SELECT $1, unit_id, id, $4, reason, 1, epoch
+      SELECT $1, unit_id, id, $4, reason, 0, epoch
       FROM unnest($2::text[], $3::uuid[], $5::text[], $6::bigint[]) AS a (unit_id, id, reason, epoch)
       """)
   private static let exposureRows = Statement(

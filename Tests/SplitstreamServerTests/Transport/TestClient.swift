@@ -21,7 +21,7 @@ final class TestClient {
     case malformed(String)
   }
 
-  init(port: Int, waitSeconds: Int = 10) throws {
+  init(port: Int, waitSeconds: Int = 60) throws {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var wait = timeval(tv_sec: waitSeconds, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))

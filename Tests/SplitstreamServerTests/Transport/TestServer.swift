@@ -8,6 +8,7 @@ final class TestServer: Sendable {
   private let loop: EventLoop
   private let thread: LoopThreadHandle
   private let notices: NoticeBoard
+  private let isJoined = Atomic(false)
 
   init(_ limits: TransportLimits = TransportLimits()) throws {
     let loop = try EventLoop(index: 0)
@@ -33,9 +34,14 @@ final class TestServer: Sendable {
   var noticed: [HTTPServer.Notice] { notices.all }
 
   /// Returns when a client's `GET /stop` has ended the loop.
-  func waitUntilStopped() { thread.join() }
+  func waitUntilStopped() {
+    if !isJoined.exchange(true, ordering: .relaxed) { thread.join() }
+  }
 
-  deinit { loop.stop() }
+  deinit {
+    loop.stop()
+    waitUntilStopped()
+  }
 }
 
 /// Notices as they come from the loop's thread.

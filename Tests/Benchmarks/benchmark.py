@@ -1,0 +1,231 @@
+"""What the benchmarks share: a private Splitstream, an nginx beside it, wrk, CPU times, a table.
+
+A number by itself says little about a machine that others use, too. So both servers answer bodies
+of one size to the same generator, one after the other within each round, and the ratio counts.
+"""
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SERVER = REPOSITORY / ".build/release/splitstream-server"
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass
+class Case:
+    """One load, for both servers: `payloads` are sent in turn on each connection."""
+
+    name: str
+    payloads: list[bytes]
+    connections: int
+    target: float | None = None
+    """The most that the ratio of the CPU times may be."""
+
+
+@dataclasses.dataclass
+class Target:
+    """A server under load: its address, and the process whose CPU time counts."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        # proc(5): user and system time of all threads, after the name in parentheses.
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def request(
+    method: str, path: str, body: bytes = b"", fields: dict[str, str] | None = None
+) -> bytes:
+    """A request as a client of the API sends it."""
+    head = {"Host": "127.0.0.1", **(fields or {})}
+    if body:
+        head |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def pipelined(requests: list[bytes], count: int) -> list[bytes]:
+    """Payloads of `count` requests each, every request the first of one of them."""
+    twice = requests + requests
+    return [b"".join(twice[start : start + count]) for start in range(0, len(requests), count)]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def serves(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def started(command: list, log: pathlib.Path, environment: dict[str, str], is_ready):
+    """A server that runs within the block, once `is_ready()` is true."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**os.environ, **environment})
+    try:
+        deadline = time.monotonic() + 60
+        while not is_ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{command[0]} does not serve:\n{log.read_text()}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+class Splitstream(Target):
+    """A server of one loop with private stores, and a client of its API."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, folder: pathlib.Path, server: pathlib.Path = SERVER):
+        if not server.exists():
+            raise SystemExit(f"{server} is not built; make build")
+        port = free_port()
+        data = folder / "splitstream"
+        data.mkdir(mode=0o755)
+        command = [server, "dev", "--port", str(port), "--data", data]
+        limits = {"SPLITSTREAM_SERVER_LOOPS": "1"}
+        environment = data / "dev.env"  # written last, when it serves
+        with started(command, folder / "splitstream.log", limits, environment.exists) as process:
+            splitstream = cls(port, process.pid)
+            lines = environment.read_text().splitlines()
+            splitstream.settings = dict(line.split("=", 1) for line in lines if "=" in line)
+            yield splitstream
+
+    def call(self, method: str, path: str, body: dict | None = None, key: str = "SERVER"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(
+            method, path, json.dumps(body) if body is not None else None,
+            {"Content-Type": "application/json", **self.authorization(key)})
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status >= 300:
+            raise SystemExit(f"{method} {path}: {response.status} {answer.decode()}")
+        return json.loads(answer) if answer else None
+
+    def authorization(self, key: str) -> dict[str, str]:
+        secret = self.settings[f"SPLITSTREAM_{key}_KEY"].strip("'\"")
+        return {"Authorization": f"Bearer {secret}"}
+
+
+@contextlib.contextmanager
+def run_nginx(folder: pathlib.Path, servers: str, port: int):
+    """nginx of one worker with the given server blocks, of which one listens on `port`."""
+    configuration = folder / "nginx.conf"
+    configuration.write_text(f"""
+        daemon off;
+        worker_processes 1;
+        worker_rlimit_nofile 8192;
+        pid {folder}/nginx.pid;
+        error_log {folder}/nginx.error.log;
+        events {{ worker_connections 4096; }}
+        http {{
+          access_log off;
+          keepalive_requests 1000000000;
+          default_type application/json;
+          {servers}
+        }}""")
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    command = [program, "-p", folder, "-c", configuration, "-e", folder / "nginx.start.log"]
+    with started(command, folder / "nginx.log", {}, lambda: serves(port)) as master:
+        children = pathlib.Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text()
+        yield Target(port, int(children.split()[0]))
+
+
+@contextlib.contextmanager
+def nginx(folder: pathlib.Path, body: bytes):
+    """nginx that answers every request with `body`."""
+    port = free_port()
+    text = body.decode()
+    assert not set(text) & set("'\\$"), "nginx would read it otherwise"
+    server = f"""
+        server {{
+          listen 127.0.0.1:{port} backlog=4096;
+          location / {{ return 200 '{text}'; }}
+        }}"""
+    with run_nginx(folder, server, port) as target:
+        yield target
+
+
+def load(target: Target, case: Case, seconds: int, folder: pathlib.Path) -> tuple[float, float]:
+    """Runs wrk; returns the target's CPU microseconds per request and requests per second."""
+    script = folder / "wrk.lua"
+    payloads = ",\n".join(
+        '"' + "".join(f"\\{byte:03d}" for byte in payload) + '"' for payload in case.payloads)
+    script.write_text(f"""
+        local payloads = {{ {payloads} }}
+        local turn = 0
+        function request()
+          turn = turn % #payloads + 1
+          return payloads[turn]
+        end""")
+    before = target.cpu_seconds()
+    output = subprocess.run(
+        ["wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "-s", script,
+         f"http://127.0.0.1:{target.port}"],
+        check=True, capture_output=True, text=True).stdout
+    cpu = target.cpu_seconds() - before
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"{case.name}: not every request was answered well\n{output}")
+    count = int(re.search(r"(\d+) requests in", output)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1])
+    return cpu / count * 1e6, rate
+
+
+def compare(
+    ours: Target, theirs: Target, cases: list[Case], rounds: int, seconds: int,
+    folder: pathlib.Path,
+) -> None:
+    """Prints the medians of the rounds as a Markdown table; of ratios, that of each round's."""
+    results = {case.name: [] for case in cases}
+    for number in range(rounds + 1):
+        print(f"round {number} of {rounds}" if number else "warming up", file=sys.stderr)
+        for case in cases:
+            pair = (load(ours, case, seconds, folder), load(theirs, case, seconds, folder))
+            if number:
+                results[case.name].append(pair)
+    print("| Case | Splitstream µs | nginx µs | Ratio | Aim | Splitstream/s | nginx/s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for case in cases:
+        pairs = [mine + other for mine, other in results[case.name]]
+        micros, rates, nginx_micros, nginx_rates = zip(*pairs)
+        ratios = [mine / other for mine, other in zip(micros, nginx_micros)]
+        aim = f"≤ {case.target}" if case.target else ""
+        cells = [
+            case.name, f"{statistics.median(micros):.2f}", f"{statistics.median(nginx_micros):.2f}",
+            f"{statistics.median(ratios):.2f}", aim,
+            f"{statistics.median(rates):,.0f}", f"{statistics.median(nginx_rates):,.0f}"]
+        print(f"| {' | '.join(cells)} |")
+
+
+@contextlib.contextmanager
+def working_folder():
+    """A folder that PostgreSQL's user may enter, too."""
+    with tempfile.TemporaryDirectory(prefix="splitstream-benchmark-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        yield folder
