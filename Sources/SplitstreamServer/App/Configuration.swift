@@ -3,6 +3,8 @@
 /// `ConfigurationKey.all` is the map of the keys: their bounds and what each one means.
 struct Configuration: Sendable {
   var server = Server()
+  var tls = TLS()
+  var proxies = Proxies()
   var limits = Limits()
   var postgres = Postgres()
   var redis = Redis()
@@ -18,6 +20,18 @@ struct Configuration: Sendable {
     var loops = 0
     var shutdownSeconds = 10
     var connectionsMax = 20_000
+  }
+
+  struct TLS: Sendable {
+    var certificateFile = ""
+    var keyFile = ""
+    var port = 0
+    var redirect = false
+  }
+
+  struct Proxies: Sendable {
+    var trusted: [IPNetwork] = []
+    var `protocol` = false
   }
 
   struct Limits: Sendable {

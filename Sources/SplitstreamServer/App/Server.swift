@@ -5,7 +5,11 @@ import Logging
 final class Server: Sendable {
   /// The port listened on, also when the kernel chose it.
   let port: Int
+  /// The port for HTTPS, where there is one.
+  let tlsPort: Int?
 
+  private let identity: TLSIdentity?
+  private let log: Logger
   private let loops: [EventLoop]
   private let services: [LoopConfined<LoopService>]
   private let threads: [LoopThreadHandle]
@@ -26,6 +30,18 @@ final class Server: Sendable {
     let listeners = try Listener.bind(
       host: configuration.server.host, port: configuration.server.port, count: loops.count)
     port = listeners[0].port
+    let tls = configuration.tls
+    let identity =
+      tls.port == 0
+      ? nil : try TLSIdentity(certificateFile: tls.certificateFile, keyFile: tls.keyFile)
+    let tlsListeners =
+      tls.port == 0
+      ? []
+      : try Listener.bind(
+        host: configuration.server.host, port: tls.port, count: loops.count)
+    self.identity = identity
+    tlsPort = tlsListeners.first?.port
+    self.log = log
     shutdownSeconds = configuration.server.shutdownSeconds
 
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
@@ -53,8 +69,12 @@ final class Server: Sendable {
       },
       log: log)
 
-    let services = zip(loops, listeners).map { loop, listener in
-      LoopConfined(LoopService(shared, loop: loop, listener: listener), to: loop)
+    let services = loops.indices.map { index in
+      LoopConfined(
+        LoopService(
+          shared, loop: loops[index], listener: listeners[index],
+          tls: identity.map { (listener: tlsListeners[index], identity: $0) }),
+        to: loops[index])
     }
     holders.set(zip(loops, services).map { LoopHolders.Place(loop: $0, service: $1) })
     do throws(StorageError) {
@@ -68,7 +88,7 @@ final class Server: Sendable {
       // After the catalogue in the loop's inbox: the first request already finds its key.
       loop.submit {
         do throws(EventLoopError) {
-          try service.value.http.start()
+          try service.value.start()
         } catch {
           log.critical("cannot listen", metadata: ["error": "\(error)"])
         }
@@ -83,6 +103,17 @@ final class Server: Sendable {
     self.analysis = analysis
   }
 
+  /// Shows the certificate that the files now hold to new connections. Open ones go on as they are.
+  func reloadCertificate() {
+    guard let identity else { return }
+    do throws(TLSError) {
+      try identity.reload()
+      log.notice("certificate read again", metadata: ["file": "\(identity.certificateFile)"])
+    } catch {
+      log.error("the certificate stays as it was", metadata: ["error": "\(error)"])
+    }
+  }
+
   /// Answers what has begun, then stops the jobs and the loops. What was accepted stays in Redis for the next start.
   func stop() {
     let group = DispatchGroup()
@@ -90,10 +121,7 @@ final class Server: Sendable {
       group.enter()
       let seconds = Double(shutdownSeconds)
       loop.submit {
-        service.value.http.stop(withinSeconds: seconds) {
-          service.value.close()
-          group.leave()
-        }
+        service.value.stop(withinSeconds: seconds) { group.leave() }
       }
     }
     group.wait()

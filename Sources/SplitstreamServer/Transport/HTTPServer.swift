@@ -8,6 +8,7 @@ final class HTTPServer: Watcher {
   let loop: EventLoop
   let limits: TransportLimits
   let application: any Application
+  let entrance: Entrance
   private(set) var isStopping = false
 
   private let listener: Listener
@@ -23,14 +24,17 @@ final class HTTPServer: Watcher {
     /// accept4(2) failed with this `errno`; it is tried again shortly.
     case acceptFailed(code: Int32)
     case connectionsMaxReached(Int)
+    /// OpenSSL could not begin a session.
+    case tlsFailed(TLSError)
   }
 
   init(
     loop: EventLoop, listener: Listener, limits: TransportLimits, application: any Application,
-    notice: @escaping (Notice) -> Void = { _ in }
+    entrance: Entrance = Entrance(), notice: @escaping (Notice) -> Void = { _ in }
   ) {
     self.loop = loop
     self.listener = listener
+    self.entrance = entrance
     self.limits = limits
     self.application = application
     self.notice = notice
@@ -95,7 +99,7 @@ final class HTTPServer: Watcher {
         return
       }
       switch listener.accept() {
-      case .connection(let fd): admit(fd)
+      case .connection(let fd, let address): admit(fd, from: address)
       case .none: return
       case .exhausted(let code):
         // The listener would stay readable and the loop would spin: look away for a moment.
@@ -108,8 +112,19 @@ final class HTTPServer: Watcher {
     }
   }
 
-  private func admit(_ fd: Int32) {
-    let connection = ClientConnection(fd: fd, server: self, slot: connections.count)
+  private func admit(_ fd: Int32, from address: IPAddress) {
+    let tls: TLSSession?
+    do throws(TLSError) {
+      tls = try entrance.tls.map { identity throws(TLSError) in
+        try TLSSession(identity.context, fd: fd)
+      }
+    } catch {
+      Glibc.close(fd)
+      notice(.tlsFailed(error))
+      return
+    }
+    let connection = ClientConnection(
+      stream: ByteStream(fd: fd, tls: tls), from: address, server: self, slot: connections.count)
     do throws(EventLoopError) {
       try loop.watch(fd, .read, connection)
       connections.append(connection)

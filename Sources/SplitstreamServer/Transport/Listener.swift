@@ -9,7 +9,7 @@ struct Listener: Sendable {
 
   /// What one call of accept4(2) came to.
   enum Accepted: Equatable {
-    case connection(Int32)
+    case connection(Int32, from: IPAddress)
     /// Nobody waits.
     case none
     /// No descriptor or no memory is left; the queue stays as it is.
@@ -45,7 +45,7 @@ struct Listener: Sendable {
     for _ in 0..<64 {
       var address = sockaddr_storage()
       let connection = splitstream_accept(fd, &address)
-      if connection >= 0 { return .connection(connection) }
+      if connection >= 0 { return .connection(connection, from: IPAddress(address)) }
       switch errno {
       case EAGAIN: return .none
       case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(code: errno)
@@ -118,4 +118,20 @@ struct ListenerError: Error, Equatable {
   let address: String
   let call: String
   let reason: String
+}
+
+extension IPAddress {
+  /// The address of a TCP peer, without its port.
+  fileprivate init(_ storage: sockaddr_storage) {
+    // Unsafe: sockaddr_storage holds the address of the family that it names.
+    self = withUnsafeBytes(of: storage) { bytes in
+      switch Int32(storage.ss_family) {
+      case AF_INET:
+        IPAddress(
+          version4: UInt32(bigEndian: bytes.load(as: sockaddr_in.self).sin_addr.s_addr))
+      case AF_INET6: IPAddress(bytes.load(as: sockaddr_in6.self).sin6_addr)
+      default: .none
+      }
+    }
+  }
 }

@@ -4,6 +4,7 @@ import Glibc
 /// answer.
 final class TestClient {
   private let fd: Int32
+  private var companion: AnyObject?
   private var received: [UInt8] = []
 
   /// One answer as it came.
@@ -24,9 +25,7 @@ final class TestClient {
 
   init(port: Int) throws {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var wait = timeval(tv_sec: 10, tv_usec: 0)
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+    setWaits()
     var on: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
@@ -39,6 +38,15 @@ final class TestClient {
       }
     }
     guard code == 0 else { throw Failure.connect(errno) }
+  }
+
+  /// - Parameters:
+  ///   - fd: a connected socket, which becomes the client's own.
+  ///   - companion: what the connection needs for as long as it lives.
+  init(fd: Int32, keeping companion: AnyObject) {
+    self.fd = fd
+    self.companion = companion
+    setWaits()
   }
 
   deinit { Glibc.close(fd) }
@@ -108,6 +116,12 @@ final class TestClient {
   func shrinkReceiveBuffer() {
     var size: Int32 = 64 << 10
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  private func setWaits() {
+    var wait = timeval(tv_sec: 10, tv_usec: 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
   }
 
   private func receive() throws -> Bool {
