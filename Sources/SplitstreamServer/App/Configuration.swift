@@ -40,6 +40,7 @@ struct Configuration: Sendable {
     var headerCountMax = 100
     var bodyBytesMax = 1_048_576
     var batchBodyBytesMax = 9_437_184
+    var handshakeSecondsMax = 10
     var headSecondsMax = 10
     var bodySecondsMax = 30
     var idleSecondsMax = 60

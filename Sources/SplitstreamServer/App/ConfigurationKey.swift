@@ -76,6 +76,10 @@ struct ConfigurationKey: Sendable {
       .integer(65_536...1_073_741_824, unit: "bytes", \.limits.batchBodyBytesMax),
       "Largest body of a batch of events or exposures."),
     key(
+      "limits", "handshake_seconds_max",
+      .integer(1...3_600, unit: "s", \.limits.handshakeSecondsMax),
+      "Time from a new connection to the end of its TLS handshake; then it is closed."),
+    key(
       "limits", "head_seconds_max", .integer(1...3_600, unit: "s", \.limits.headSecondsMax),
       "Time from the first byte of a request to the end of its head; then 408."),
     key(

@@ -182,6 +182,7 @@ extension TransportLimits {
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
     connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
+    handshakeSecondsMax = Double(configuration.limits.handshakeSecondsMax)
     headSecondsMax = Double(configuration.limits.headSecondsMax)
     bodySecondsMax = Double(configuration.limits.bodySecondsMax)
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)

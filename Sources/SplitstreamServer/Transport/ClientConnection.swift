@@ -139,7 +139,8 @@ final class ClientConnection: Watcher {
     case .end:
       inputEnded = true
       pump()
-    case .blocked: break
+    // TLS may now wait for something else than before.
+    case .blocked: updateInterest()
     case .failed: close()
     }
   }

@@ -32,6 +32,7 @@ final class TLSSession {
   }
 
   init(_ context: TLSContext, fd: Int32) throws(TLSError) {
+    ERR_clear_error()
     guard let session = SSL_new(context.pointer) else { throw TLSError(doing: "start a session") }
     guard let socket = TLSSocket.open(fd) else {
       SSL_free(session)
