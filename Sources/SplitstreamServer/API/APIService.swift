@@ -5,6 +5,7 @@ final class APIService: Application {
   private let authenticator: Authenticator
   private let catalogue: CatalogueHolder
   private let bodyBytesMax: (usual: Int, batch: Int)
+  private let jsonDepthMax: Int
   private let log: (any Error, Request) -> Void
 
   /// Who answers an operation.
@@ -16,13 +17,15 @@ final class APIService: Application {
   /// - Parameter log: told of every error that is the server's own fault.
   init(
     handlers: [Operation: Route], authenticator: Authenticator, catalogue: CatalogueHolder,
-    bodyBytesMax: (usual: Int, batch: Int), log: @escaping (any Error, Request) -> Void
+    bodyBytesMax: (usual: Int, batch: Int), jsonDepthMax: Int,
+    log: @escaping (any Error, Request) -> Void
   ) {
     router = Router(Operation.allCases.map { ($0.method, $0.path, $0) })
     routes = handlers
     self.authenticator = authenticator
     self.catalogue = catalogue
     self.bodyBytesMax = bodyBytesMax
+    self.jsonDepthMax = jsonDepthMax
     self.log = log
   }
 
@@ -75,6 +78,7 @@ final class APIService: Application {
     case .found(let operation, let parameters):
       var request = request
       request.pathParameters = parameters
+      request.nestingMax = jsonDepthMax
       return (operation, request)
     case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
     case .notFound: throw Refusal(problem: .notFound())
@@ -89,11 +93,15 @@ final class APIService: Application {
     return route
   }
 
-  private func caller(_ request: Request, _ operation: Operation) throws(APIError) -> Caller {
-    let catalogue = catalogue.current
-    guard let key = authenticator.key(of: request, in: catalogue) else { throw .unauthorized }
+  private func caller(_ request: Request, _ operation: Operation) throws -> Caller {
+    guard let catalogue = catalogue.current else {
+      throw StorageError.unavailable(.postgres, "the catalogue has not been read yet")
+    }
+    guard let key = authenticator.key(of: request, in: catalogue) else {
+      throw APIError.unauthorized
+    }
     if operation.access == .server && key.kind != .server {
-      throw .forbidden(
+      throw APIError.forbidden(
         "Client keys assign units and send events and exposures; this needs a server key.")
     }
     return Caller(key: key, catalogue: catalogue)

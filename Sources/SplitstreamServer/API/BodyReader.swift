@@ -15,7 +15,8 @@ struct BodyReader {
   /// The first mistake of each member: one that cannot be read has no rule to break. So many at most, lest an answer
   /// be many times as long as what it is about.
   private final class Notes {
-    static let countMax = 1000
+    /// One more than a problem names, so that it can say that there are more.
+    static let countMax = ProblemDetails.errorsMax + 1
     var problems: [FieldProblem] = []
     var pointers: Set<String> = []
   }
@@ -42,7 +43,7 @@ struct BodyReader {
   static func object(_ request: Request) throws(APIError) -> JSONValue {
     if let type = request.headerText("content-type"), !isJSON(type) { throw .unsupportedMediaType }
     do {
-      return try JSONValue(parsing: request.body)
+      return try JSONValue(parsing: request.body, depthMax: request.nestingMax)
     } catch {
       throw .malformedJSON(error)
     }

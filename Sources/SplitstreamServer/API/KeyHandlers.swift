@@ -72,10 +72,13 @@ struct CreateKeyHandler: Handler {
     return environment
   }
 
+  /// One at a time: each takes 64 MiB.
+  private static let hashing = DispatchQueue(label: "argon2id")
+
   /// Slow by design, so on a thread that no loop waits for.
   private static func argon2id(_ secret: String) async throws -> String {
     try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async {
+      hashing.async {
         continuation.resume(with: Result { try Argon2id.hash(secret) })
       }
     }

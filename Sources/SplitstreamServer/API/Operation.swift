@@ -1,6 +1,6 @@
 /// Every operation of the API, named by its operationId: the one map of paths.
 enum Operation: String, CaseIterable, Sendable {
-  case healthz
+  case healthz, readyz
   case getCurrentWorkspace
   case listEnvironments, createEnvironment
   case listMetrics, createMetric
@@ -31,6 +31,7 @@ enum Operation: String, CaseIterable, Sendable {
   private var route: (method: HTTPMethod, path: String, access: Access) {
     switch self {
     case .healthz: (.get, "/v1/healthz", .open)
+    case .readyz: (.get, "/v1/readyz", .open)
     case .getCurrentWorkspace: (.get, "/v1/workspaces/current", .server)
     case .listEnvironments: (.get, "/v1/environments", .server)
     case .createEnvironment: (.post, "/v1/environments", .server)

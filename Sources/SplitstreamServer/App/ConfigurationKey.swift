@@ -29,11 +29,25 @@ struct ConfigurationKey: Sendable {
       "server", "loops", .integer(0...1_024, unit: "", \.server.loops),
       "Event loops, one thread each; 0 is one per core."),
     key(
+      "server", "unready_seconds", .integer(0...600, unit: "s", \.server.unreadySeconds),
+      "How long a stop only answers 503 at `/v1/readyz`, so that load balancers turn away first."),
+    key(
       "server", "shutdown_seconds", .integer(0...600, unit: "s", \.server.shutdownSeconds),
-      "How long a stop waits for requests that are being answered."),
+      "How long a stop then waits for requests that are being answered."),
+    key(
+      "server", "idle_grace_seconds", .integer(0...600, unit: "s", \.server.idleGraceSeconds),
+      "How long a stop keeps a connection open whose next request may be on its way."),
+    key(
+      "server", "handover_socket", .path(\.server.handoverSocket),
+      "Path of a unix socket through which a successor takes the listening sockets over."),
     key(
       "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
       "Open client connections of each port; more wait in the kernel's queue."),
+    key(
+      "server", "connections_per_address_max",
+      .integer(1...1_000_000, unit: "", \.server.connectionsPerAddressMax),
+      "Of one IPv4 address or IPv6 /64; one more is closed. A proxy's clients share its own."
+    ),
 
     key(
       "tls", "certificate_file", .path(\.tls.certificateFile),
@@ -76,6 +90,22 @@ struct ConfigurationKey: Sendable {
       .integer(65_536...1_073_741_824, unit: "bytes", \.limits.batchBodyBytesMax),
       "Largest body of a batch of events or exposures."),
     key(
+      "limits", "body_bytes_in_flight_max",
+      .integer(1_048_576...1_099_511_627_776, unit: "bytes", \.limits.bodyBytesInFlightMax),
+      "Bodies being received or answered, of all connections; a request beyond it is answered 503."
+    ),
+    key(
+      "limits", "json_depth_max", .integer(32...512, unit: "", \.limits.jsonDepthMax),
+      "Arrays and objects within each other in a body; more are answered 400."),
+    key(
+      "limits", "requests_per_connection_max",
+      .integer(1...1_000_000_000, unit: "", \.limits.requestsPerConnectionMax),
+      "After so many answers a connection is closed."),
+    key(
+      "limits", "reply_bytes_max",
+      .integer(1_024...1_073_741_824, unit: "bytes", \.limits.replyBytesMax),
+      "Answers a client has not taken yet; beyond it, its next request is not read."),
+    key(
       "limits", "handshake_seconds_max",
       .integer(1...3_600, unit: "s", \.limits.handshakeSecondsMax),
       "Time from a new connection to the end of its TLS handshake; then it is closed."),
@@ -84,13 +114,17 @@ struct ConfigurationKey: Sendable {
       "Time from the first byte of a request to the end of its head; then 408."),
     key(
       "limits", "body_seconds_max", .integer(1...3_600, unit: "s", \.limits.bodySecondsMax),
-      "Time for the body, unless it arrives with at least 1 kB/s; then 408."),
+      "Time for the body, unless it keeps to `limits.bytes_per_second_min`; then 408."),
     key(
       "limits", "idle_seconds_max", .integer(1...3_600, unit: "s", \.limits.idleSecondsMax),
       "How long a connection without a request stays open."),
     key(
       "limits", "write_seconds_max", .integer(1...3_600, unit: "s", \.limits.writeSecondsMax),
-      "How long an answer may wait for a client that does not read."),
+      "Time for a client to take an answer, unless it keeps to `limits.bytes_per_second_min`."),
+    key(
+      "limits", "bytes_per_second_min",
+      .integer(1...1_000_000_000, unit: "bytes/s", \.limits.bytesPerSecondMin),
+      "Slowest pace that excuses a body or an answer that takes longer than its time."),
 
     key(
       "postgres", "url", .url(schemes: ["postgresql://", "postgres://"], \.postgres.url),

@@ -19,6 +19,7 @@ extension Configuration {
     if let file { loader.read(file: file) }
     loader.read(environment: environment)
     loader.settlePepper()
+    loader.checkURLs()
     loader.check(needs)
     loader.checkTLS()
     guard loader.mistakes.isEmpty else {
@@ -181,6 +182,19 @@ private struct ConfigurationLoader {
     } catch {
       // A `FileError` or a `PepperError`; neither repeats the pepper.
       mistakes.append("\(origin): \(error)")
+    }
+  }
+
+  /// The stores' own readers say whether a URL can be used; it is not repeated, for its password.
+  mutating func checkURLs() {
+    let urls = configuration
+    if !urls.postgres.url.isEmpty, (try? PostgresAddress(parsing: urls.postgres.url)) == nil {
+      mistakes.append("postgres.url: is no URL that libpq understands")
+    }
+    if !urls.redis.url.isEmpty, (try? RedisAddress(parsing: urls.redis.url)) == nil {
+      mistakes.append(
+        "redis.url: must be redis://[[user]:password@]host[:port][/database] or "
+          + "unix://[[user]:password@]/path[?db=database]")
     }
   }
 

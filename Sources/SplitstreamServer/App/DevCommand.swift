@@ -71,7 +71,8 @@ struct DevCommand: ParsableCommand {
     }
     let revival = revive(stores, log)
     _ = StopSignals.wait()
-    say("stopping")
+    say("stopping; once more to end at once")
+    StopSignals.release()
     revival.cancel()
     server.stop()
   }

@@ -20,6 +20,8 @@ final class LoopService {
     let cache: AssignmentCache
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
+    let stopFlag: StopFlag
+    let clientUse = ClientUse()
     let log: Logger
   }
 
@@ -38,11 +40,20 @@ final class LoopService {
       to: shared.redis, scripts: [EventBuffer.accept],
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
-    catalogue = CatalogueHolder(Catalogue())
+    catalogue = CatalogueHolder()
+    let ready = ReadyHandler { [pipelines, redis, catalogue] in
+      var gaps: [ReadyHandler.Gap] = []
+      if !pipelines.allSatisfy(\.isConnected) { gaps.append(.postgresql) }
+      if !redis.isConnected { gaps.append(.redis) }
+      if catalogue.current == nil { gaps.append(.catalogue) }
+      if shared.stopFlag.isSet { gaps.append(.stopping) }
+      return gaps
+    }
     let service = APIService(
-      handlers: Self.handlers(shared, Database(pipelines), redis, loop),
+      handlers: Self.handlers(shared, Database(pipelines), redis, loop, ready),
       authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,
-      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
+      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax),
+      jsonDepthMax: configuration.limits.jsonDepthMax
     ) { error, request in
       log.error(
         "request failed",
@@ -67,7 +78,8 @@ final class LoopService {
       servers.append(
         HTTPServer(
           loop: loop, listener: tls.listener, limits: TransportLimits(configuration),
-          application: service, entrance: secured, notice: notice))
+          application: service, entrance: secured, use: shared.clientUse,
+          notice: notice))
       if configuration.tls.redirect {
         plainService = HTTPSRedirect(to: tls.listener.port, else: service)
       }
@@ -75,9 +87,10 @@ final class LoopService {
     servers.append(
       HTTPServer(
         loop: loop, listener: listener, limits: TransportLimits(configuration),
-        application: plainService, entrance: entrance, notice: notice))
+        application: plainService, entrance: entrance, use: shared.clientUse,
+        notice: notice))
     self.servers = servers
-    watchStores(log)
+    watchStores(log, loop)
   }
 
   func start() throws(EventLoopError) {
@@ -103,10 +116,14 @@ final class LoopService {
     redis.close()
   }
 
-  private func watchStores(_ log: Logger) {
-    redis.onEvent = { event in
-      if case .disconnected(let error, _) = event {
+  private func watchStores(_ log: Logger, _ loop: EventLoop) {
+    redis.onEvent = { [weak redis] event in
+      switch event {
+      case .disconnected(let error, _):
         log.warning("Redis connection lost", metadata: ["error": "\(error)"])
+      case .connected:
+        // One loop asks for all; again with every connection, for it may be another Redis now.
+        if loop.index == 0, let redis { Self.checkDurability(of: redis, log, loop) }
       }
     }
     for pipeline in pipelines {
@@ -118,9 +135,26 @@ final class LoopService {
     }
   }
 
+  private static func checkDurability(of redis: RedisPipeline, _ log: Logger, _ loop: EventLoop) {
+    let confined = LoopConfined(redis, to: loop)
+    Task.immediate(executorPreference: loop) {
+      let redis = confined.value
+      do {
+        for shortfall in RedisDurability.shortfalls(
+          in: try await redis.command(RedisDurability.question))
+        {
+          log.warning("\(shortfall)")
+        }
+      } catch {
+        log.warning("Redis does not say how durable it is", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
   /// Every operation with what answers it.
   private static func handlers(
-    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop
+    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop,
+    _ ready: ReadyHandler
   ) -> [Operation: APIService.Route] {
     let ids = IDSource(clock: shared.clock)
     let tenancy = TenancyStore(database: database)
@@ -136,6 +170,7 @@ final class LoopService {
     func route(_ operation: Operation) -> APIService.Route {
       switch operation {
       case .healthz: .open(HealthHandler(version: Version.current))
+      case .readyz: .open(ready)
       case .getCurrentWorkspace: .keyed(GetWorkspaceHandler(store: tenancy))
       case .listEnvironments: .keyed(ListEnvironmentsHandler(store: tenancy))
       case .createEnvironment:
@@ -183,10 +218,19 @@ extension TransportLimits {
     request.fieldCountMax = configuration.limits.headerCountMax
     connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
     handshakeSecondsMax = Double(configuration.limits.handshakeSecondsMax)
+    connectionsPerAddressMax = configuration.server.connectionsPerAddressMax
+    requestsPerConnectionMax = configuration.limits.requestsPerConnectionMax
+    // One body of the largest size must fit, or it would be refused for ever.
+    bodyBytesInFlightMax = max(
+      configuration.limits.bodyBytesInFlightMax, configuration.limits.bodyBytesMax,
+      configuration.limits.batchBodyBytesMax)
+    outputBytesMax = configuration.limits.replyBytesMax
+    bytesPerSecondMin = Double(configuration.limits.bytesPerSecondMin)
     headSecondsMax = Double(configuration.limits.headSecondsMax)
     bodySecondsMax = Double(configuration.limits.bodySecondsMax)
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)
     idleSecondsMax = Double(configuration.limits.idleSecondsMax)
+    idleSecondsMaxWhenStopping = Double(configuration.server.idleGraceSeconds)
   }
 }
 

@@ -1,5 +1,7 @@
 import Dispatch
+import Glibc
 import Logging
+import Synchronization
 
 /// A running server: its loops, its jobs, and the order in which they start and stop.
 final class Server: Sendable {
@@ -10,16 +12,31 @@ final class Server: Sendable {
 
   private let identity: TLSIdentity?
   private let log: Logger
+  private let listeners: [Listener]
+  private let handover = Mutex<LoopConfined<HandoverSocket>?>(nil)
   private let loops: [EventLoop]
   private let services: [LoopConfined<LoopService>]
   private let threads: [LoopThreadHandle]
   private let catalogue: CatalogueRefreshJob
   private let drain: EventDrainJob
   private let analysis: AnalysisJob
+  private let stopFlag = StopFlag()
+  private let unreadySeconds: Int
   private let shutdownSeconds: Int
 
   /// Starts everything. When PostgreSQL or Redis is not there yet it answers 503 until they are.
-  init(_ configuration: Configuration, log: Logger) throws {
+  ///
+  /// - Parameter predecessor: whose listening sockets are taken over.
+  init(_ configuration: Configuration, after predecessor: Predecessor? = nil, log: Logger) throws {
+    let tls = configuration.tls
+    let host = configuration.server.host
+    // First, for `server.port` may be 0, which takes all that is left.
+    let inheritedTLS = tls.port == 0 ? [] : predecessor?.take(host: host, port: tls.port) ?? []
+    let inherited = predecessor?.take(host: host, port: configuration.server.port) ?? []
+    var configuration = configuration
+    // Each socket taken over has a queue of clients, which a loop must serve.
+    configuration.server.loops = max(
+      configuration.loopCount, inherited.count, inheritedTLS.count)
     guard let pepper = configuration.security.pepper else { throw ServerError.noPepper }
     let postgres = try PostgresAddress(parsing: configuration.postgres.url)
     let redis = try RedisAddress(parsing: configuration.redis.url)
@@ -28,9 +45,8 @@ final class Server: Sendable {
       try EventLoop(index: index)
     }
     let listeners = try Listener.bind(
-      host: configuration.server.host, port: configuration.server.port, count: loops.count)
+      host: host, port: configuration.server.port, count: loops.count, inherited: inherited)
     port = listeners[0].port
-    let tls = configuration.tls
     let identity =
       tls.port == 0
       ? nil : try TLSIdentity(certificateFile: tls.certificateFile, keyFile: tls.keyFile)
@@ -38,10 +54,12 @@ final class Server: Sendable {
       tls.port == 0
       ? []
       : try Listener.bind(
-        host: configuration.server.host, port: tls.port, count: loops.count)
+        host: host, port: tls.port, count: loops.count, inherited: inheritedTLS)
+    self.listeners = listeners + tlsListeners
     self.identity = identity
     tlsPort = tlsListeners.first?.port
     self.log = log
+    unreadySeconds = configuration.server.unreadySeconds
     shutdownSeconds = configuration.server.shutdownSeconds
 
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
@@ -58,7 +76,10 @@ final class Server: Sendable {
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
       cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
-      changes: CatalogueChanges { await catalogue.apply($0) },
+      changes: CatalogueChanges {
+        await catalogue.apply($0)
+        await holders.settle()
+      },
       compute: { experiment, shard, peek in
         do {
           try await drain.settle(shard: shard, withinSeconds: waitSeconds)
@@ -67,7 +88,7 @@ final class Server: Sendable {
         }
         return try await analysis.compute(experiment, peek: peek)
       },
-      log: log)
+      stopFlag: stopFlag, log: log)
 
     let services = loops.indices.map { index in
       LoopConfined(
@@ -114,8 +135,25 @@ final class Server: Sendable {
     }
   }
 
-  /// Answers what has begun, then stops the jobs and the loops. What was accepted stays in Redis for the next start.
+  /// Lets a successor take the listening sockets over.
+  ///
+  /// - Parameter onRelease: called, on a loop, when the successor serves.
+  func offerHandover(at path: String, onRelease: @escaping @Sendable () -> Void) throws {
+    let loop = loops[0]
+    let socket = LoopConfined(
+      try HandoverSocket(path: path, listeners: listeners, loop: loop, onRelease: onRelease),
+      to: loop)
+    handover.withLock { $0 = socket }
+    // Without a descriptor to watch it, the next restart is an ordinary one.
+    loop.submit { try? socket.value.start() }
+  }
+
+  /// Says that it is not ready, answers what has begun, then stops the jobs and the loops. What was
+  /// accepted stays in Redis for the next start.
   func stop() {
+    stopFlag.set()
+    sleep(UInt32(unreadySeconds))
+    if let socket = handover.withLock({ $0 }) { loops[0].submit { socket.value.close() } }
     let group = DispatchGroup()
     for (loop, service) in zip(loops, services) {
       group.enter()

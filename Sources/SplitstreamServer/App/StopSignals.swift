@@ -23,6 +23,12 @@ enum StopSignals {
     }
   }
 
+  /// From now on the first signal ends the process at once: for an operator who will not wait.
+  static func release() {
+    var signals = set
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+  }
+
   private static var set: sigset_t {
     var set = sigset_t()
     sigemptyset(&set)

@@ -45,6 +45,12 @@ extension [Variant] {
     return problems
   }
 
+  /// Puts these into the order of `others`; those that it does not have come last.
+  mutating func sort(like others: [Variant]) {
+    let missing = filter { variant in !others.contains { $0.key == variant.key } }
+    self = others.compactMap { other in first { $0.key == other.key } } + missing
+  }
+
   /// The first variant is the control when none is marked.
   func withControl() -> [Variant] {
     guard !isEmpty, !contains(where: \.isControl) else { return self }

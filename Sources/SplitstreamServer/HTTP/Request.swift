@@ -10,6 +10,8 @@ struct Request: Sendable {
   var pathParameters: [String] = []
   /// Who sent it; set by whoever knows the connection.
   var origin = RequestOrigin.unknown
+  /// How deeply a structured body may be nested; set by whoever routed.
+  var nestingMax = 64
 
   private let bytes: [UInt8]
   /// Where the request line starts in `bytes`; the offsets of target and fields count from here.

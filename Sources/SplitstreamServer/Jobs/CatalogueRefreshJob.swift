@@ -55,7 +55,7 @@ final class CatalogueRefreshJob: Sendable {
     queue.sync { $0.session.close() }
   }
 
-  /// Applies a change that this process has committed; returns when every loop has it.
+  /// Applies a change that this process has committed; returns when it is published.
   func apply(_ change: CatalogueChange) async {
     // A failure here is made good by the notice, or by the next full read.
     try? await queue.perform { [self] state in

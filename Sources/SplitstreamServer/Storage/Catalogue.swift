@@ -110,8 +110,8 @@ final class RunningExperiment: Sendable {
 
 /// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the loop.
 final class CatalogueHolder {
-  var current: Catalogue
-  init(_ catalogue: Catalogue) { current = catalogue }
+  /// Nil until it has been read for the first time: then nothing is known of any key.
+  var current: Catalogue?
 }
 
 /// One thing in the catalogue that has changed; what PostgreSQL's notices say, too.

@@ -7,6 +7,8 @@ import Glibc
 final class ClientConnection: Watcher {
   /// The connection's place in its server's list.
   var slot: Int
+  /// The other end of the socket: a proxy's own, where one is between.
+  let address: IPAddress
 
   private var stream: ByteStream
   /// Who sends the requests, as far as the connection tells.
@@ -23,6 +25,9 @@ final class ClientConnection: Watcher {
   private var isAnswering = false
   /// All is sent but the notice that it is all, for which the socket had no room.
   private var isEndUnsent = false
+  private var requestCount = 0
+  /// Bytes of the body being received or answered, as the process counts them.
+  private var heldBytes = 0
   private var isPumping = false
   /// The loop does not tell of arriving bytes at present.
   private var isReadingPaused = false
@@ -50,6 +55,7 @@ final class ClientConnection: Watcher {
 
   init(stream: ByteStream, from address: IPAddress, server: HTTPServer, slot: Int) {
     self.stream = stream
+    self.address = address
     origin = RequestOrigin(address: address, isSecure: stream.tls != nil)
     proxyHeader = server.entrance.expectsProxyHeader(from: address) ? ProxyHeaderReader() : nil
     stage = stream.tls != nil || proxyHeader != nil ? .arriving : .open
@@ -79,8 +85,12 @@ final class ClientConnection: Watcher {
     }
   }
 
-  /// The server stops: the request being received or answered is the last one.
+  /// The server stops and has waited for requests: one that has not begun does not begin.
   func stop() {
+    if stage == .arriving {
+      arrive()
+      if stage == .arriving { return close() }
+    }
     guard wantsInput, !isPumping, parser.stage == .idle, output.isEmpty else { return }
     // A request may have arrived that the loop has not told of yet.
     receive()
@@ -93,6 +103,8 @@ final class ClientConnection: Watcher {
     stage = .closed
     loop.unwatch(stream.fd)
     stream.close()
+    // A request that is being answered keeps its body until then.
+    if !isAnswering { _ = hold(0) }
     server.remove(self)
   }
 
@@ -132,6 +144,7 @@ final class ClientConnection: Watcher {
   }
 
   private func receive() {
+    if input.isBare { input = server.takeInput() }
     switch input.receive(from: stream) {
     case .bytes(let count):
       reading.bytes += count
@@ -139,8 +152,10 @@ final class ClientConnection: Watcher {
     case .end:
       inputEnded = true
       pump()
-    // TLS may now wait for something else than before.
-    case .blocked: updateInterest()
+    case .blocked:
+      // TLS may now wait for something else than before.
+      updateInterest()
+      releaseBuffers()
     case .failed: close()
     }
   }
@@ -157,7 +172,15 @@ final class ClientConnection: Watcher {
     isPumping = false
     guard stage != .closed else { return }
     updateInterest()
+    releaseBuffers()
     receiveBuffered()
+  }
+
+  /// An idle connection holds no buffer: most of many are idle.
+  private func releaseBuffers() {
+    guard !isAnswering, parser.stage == .idle, input.isEmpty, output.isEmpty else { return }
+    server.giveBack(input, output)
+    (input, output) = (InputBuffer(), OutputBuffer())
   }
 
   /// The loop does not tell of bytes that TLS has taken from the socket already: asks for them in
@@ -196,6 +219,9 @@ final class ClientConnection: Watcher {
   private func awaitMore() throws(HTTPError) {
     if parser.takeContinue() { ResponseWriter.writeContinue(to: &output.bytes) }
     reading.enter(parser.stage, now: loop.now)
+    guard hold(parser.bodyBytes(windowCount: input.window.count)) else {
+      throw .framing(.unavailable, Self.tooMuchInFlight)
+    }
     guard inputEnded else { return }
     guard parser.stage == .idle else {
       throw .framing(.badRequest, "The connection ended within a request.")
@@ -205,11 +231,16 @@ final class ClientConnection: Watcher {
 
   private func answer(_ request: Request) {
     answersHead = request.method == .head
+    requestCount += 1
+    let isLast = !parser.keepsAlive || requestCount >= server.limits.requestsPerConnectionMax
     persistence =
-      !parser.keepsAlive ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
+      isLast ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
     var request = request
     request.origin = server.entrance.proxies.origin(of: request, from: origin)
     if let response = application.answerNow(request) { return write(response) }
+    guard hold(request.body.count) else {
+      return write(application.problem(for: .content(.unavailable, Self.tooMuchInFlight)))
+    }
     isAnswering = true
     let confined = LoopConfined((connection: self, request: request), to: loop)
     Task.immediate(executorPreference: loop) {
@@ -225,6 +256,18 @@ final class ClientConnection: Watcher {
     pump()
   }
 
+  /// Counts what the connection holds of a body now. False: all connections together hold too much.
+  private func hold(_ count: Int) -> Bool {
+    if count == heldBytes { return true }
+    let max = server.limits.bodyBytesInFlightMax
+    guard server.use.holdBodyBytes(count - heldBytes, max: max) else { return false }
+    heldBytes = count
+    return true
+  }
+
+  private static let tooMuchInFlight =
+    "The server is receiving too much at once; nothing of this request was used."
+
   private func refuse(_ error: HTTPError) {
     answersHead = parser.answersHead
     persistence = .close
@@ -234,9 +277,11 @@ final class ClientConnection: Watcher {
   // MARK: Writing and ending
 
   private func write(_ response: Response) {
+    _ = hold(0)
     // The connection may have ended while the answer was made.
     guard stage == .open else { return }
     if server.isStopping { persistence = .close }
+    if output.isBare { output = server.takeOutput() }
     server.write(response, isHead: answersHead, persistence, to: &output)
     if persistence == .close { stage = .ending }
     reading.restart(.idle, now: loop.now)
@@ -306,11 +351,11 @@ final class ClientConnection: Watcher {
     let seconds = reading.seconds(now: now)
     switch parser.stage {
     case .idle:
-      input.releaseMemory()
+      parser.releaseMemory()
       let secondsMax =
         server.isFull
         ? min(limits.idleSecondsMax, limits.idleSecondsMaxWhenFull) : limits.idleSecondsMax
-      if seconds > secondsMax || server.isStopping { close() }
+      if seconds > secondsMax || server.closesIdle { close() }
     case .head:
       if seconds > limits.headSecondsMax { giveUp("The request's head took too long to arrive.") }
     case .body:

@@ -7,6 +7,8 @@ struct OutputBuffer {
   private static let bytesKeptMax = 16 * 1024
 
   var isEmpty: Bool { sent == bytes.count }
+  /// Whether it holds no memory.
+  var isBare: Bool { bytes.capacity == 0 }
   /// The bytes not sent yet.
   var pendingCount: Int { bytes.count - sent }
 

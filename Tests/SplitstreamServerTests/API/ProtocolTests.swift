@@ -121,5 +121,6 @@ import Testing
     let large = operation == .trackEventBatch || operation == .logExposureBatch ? 9 << 20 : 1 << 20
     let body = #"{"a":"\#(String(repeating: "x", count: large))"}"#
     #expect(try await server.call(operation, body: body).status == 413)
+    #expect(try await server.call(operation, as: .none, body: body).status == 413)
   }
 }

@@ -38,6 +38,9 @@ import Testing
     #expect(configuration.log.level == "error" && configuration.redis.url.isEmpty)
   }
 
+  private static let serverKeys = ConfigurationKey.all.filter { $0.section == "server" }
+    .map(\.name).joined(separator: ", ")
+
   /// `\.limits.bodySecondsMax` belongs to `limits.body_seconds_max` and to nothing else.
   @Test("every key leads to the member of its name", arguments: ConfigurationKey.all)
   func members(key: ConfigurationKey) {
@@ -75,7 +78,7 @@ import Testing
       others = try certificateVariables()
       others["SPLITSTREAM_TLS_PORT"] = "8443"
       others["SPLITSTREAM_PROXIES_TRUSTED"] = "10.0.0.0/8"
-    case .path(let path):
+    case .path(let path) where key.section == "tls":
       others = try certificateVariables()
       value = try #require(others[key.variable])
       others[key.variable] = nil
@@ -84,7 +87,7 @@ import Testing
       value = "10.0.0.0/8, ::1/128"
       toml = "[\"10.0.0.0/8\", \"::1\"]"
       read = { $0[keyPath: path].map(\.description).joined(separator: ", ") }
-    case .text(let path):
+    case .text(let path), .path(let path):
       value = "some text"
       read = { $0[keyPath: path] }
     case .choice(let choices, let path):
@@ -120,13 +123,29 @@ import Testing
     switch key.kind {
     case .integer(let range, _, let path): #expect(range.contains(defaults[keyPath: path]))
     case .choice(let choices, let path): #expect(choices.contains(defaults[keyPath: path]))
-    case .path(let path): #expect(defaults[keyPath: path].isEmpty)
     case .networks(let path): #expect(defaults[keyPath: path].isEmpty)
     case .flag(let path): #expect(!defaults[keyPath: path])
     case .text(let path): #expect(!defaults[keyPath: path].isEmpty)
-    case .url(_, let path): #expect(defaults[keyPath: path].isEmpty)
+    case .url(_, let path), .path(let path): #expect(defaults[keyPath: path].isEmpty)
     case .pepper, .pepperFile: break
     }
+  }
+
+  @Test("a URL that a store's own reader refuses is a mistake, and is not repeated")
+  func urls() throws {
+    let error = try #require(throws: ConfigurationError.self) {
+      try load(
+        """
+        [postgres]
+        url = "postgresql://app:word@db:port:/x?nonsense=1"
+        [redis]
+        url = "redis://app:word@:0/zero"
+        """, [:])
+    }
+    #expect(error.mistakes.count == 2)
+    #expect(error.mistakes[0].hasPrefix("postgres.url: is no URL that libpq understands"))
+    #expect(error.mistakes[1].hasPrefix("redis.url: must be redis://"))
+    #expect(!error.description.contains("app:word"))
   }
 
   @Test func allMistakesAreReportedTogether() throws {
@@ -168,7 +187,7 @@ import Testing
         "redis.url: must be a URL that begins with redis:// or unix://",
         "server.host: must be a text",
         "server.port: 70000 is out of bounds, must be 0 to 65535",
-        "server.prot: there is no such key; [server] knows host, port, loops, shutdown_seconds, connections_max",
+        "server.prot: there is no such key; [server] knows \(Self.serverKeys)",
         "tls.port: must be a whole number from 0 to 65535",
         "tls.redirect: there is no tls.port to redirect to",
       ])

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import Testing
 
 @testable import SplitstreamServer
@@ -6,90 +6,77 @@ import Testing
 /// The program as an operator runs it, with HTTP and HTTPS at once and its certificate replaced
 /// under way.
 @Suite struct ServeTLSTests {
-  @Test func aHangUpSignalReplacesTheCertificateUnderOpenConnections() throws {
-    let tls = try TLSTesting()
-    let stores = try TestStores.make()
-    try stores.migrate()
-    let (port, tlsPort) = try Self.freePorts()
-    let file = try tls.folder.write(
-      """
-      [server]
-      port = \(port)
-      loops = 2
-      [tls]
-      port = \(tlsPort)
-      certificate_file = "\(tls.certificateFile)"
-      key_file = "\(tls.keyFile)"
-      redirect = true
-      [postgres]
-      url = "\(stores.postgresURL)"
-      [redis]
-      url = "\(stores.redisURL)"
-      [security]
-      pepper = "\(Pepper.random())"
-      """, to: "splitstream.toml")
-    let log = tls.folder.path + "/log"
-    let process = try ServerProcess(["--config", file], log: log)
-    process.waitUntilLogged("\"serving\"")
+  private let tls: TLSTesting
+  private let tlsPort: Int
 
-    let plain = try TestClient(port: port)
+  init() throws {
+    tls = try TLSTesting()
+    let listener = try Listener.bind(host: "127.0.0.1", port: 0)[0]
+    // Nobody has it at present.
+    tlsPort = listener.port
+    listener.close()
+  }
+
+  @Test func aHangUpSignalReplacesTheCertificateUnderOpenConnections() throws {
+    let server = try ServerProcess(in: tls.folder, settings())
+    let plain = try TestClient(port: server.port)
     #expect(try plain.get("/v1/healthz").status == 308)
     let open = try tls.tunnel(tlsPort)
     #expect(try open.get("/v1/healthz").status == 200)
 
     try TLSTesting.write(commonName: "second", to: tls.folder)
-    process.signal(SIGHUP)
-    process.waitUntilLogged("certificate read again")
+    server.signal(SIGHUP)
+    server.waitUntilLogged("certificate read again")
     #expect(try tls.connect(tlsPort, []).contains("subject=CN = second"))
     #expect(try open.get("/v1/healthz").status == 200)
 
     _ = try tls.folder.write("no key", to: "tls.key")
-    process.signal(SIGHUP)
-    process.waitUntilLogged("the certificate stays as it was")
+    server.signal(SIGHUP)
+    server.waitUntilLogged("the certificate stays as it was")
     #expect(try tls.connect(tlsPort, []).contains("subject=CN = second"))
     #expect(try open.get("/v1/healthz").status == 200)
     #expect(try plain.get("/v1/healthz").status == 308)
-    #expect(process.terminate() == 0)
+    server.signal(SIGTERM)
+    #expect(server.wait() == 0)
   }
 
-  /// Two ports that nobody has at present.
-  private static func freePorts() throws -> (Int, Int) {
-    let listeners = try (0..<2).map { _ in try Listener.bind(host: "127.0.0.1", port: 0)[0] }
-    defer { for listener in listeners { listener.close() } }
-    return (listeners[0].port, listeners[1].port)
-  }
-}
-
-/// `splitstream-server`, as it is built beside the tests, with its log in a file.
-final class ServerProcess {
-  private let process = Process()
-  private let log: String
-
-  init(_ arguments: [String], log: String) throws {
-    self.log = log
-    let binaries = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-    process.executableURL = binaries.appending(path: "splitstream-server")
-    process.arguments = arguments
-    _ = FileManager.default.createFile(atPath: log, contents: nil)
-    process.standardError = try FileHandle(forWritingTo: URL(filePath: log))
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-  }
-
-  deinit { process.terminate() }
-
-  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
-
-  func waitUntilLogged(_ text: String) {
-    TestProcess.waitUntil("the log says \(text)") {
-      (try? String(contentsOfFile: log, encoding: .utf8))?.contains(text) == true
+  @Test("a successor takes the sockets of both ports over")
+  func handover() throws {
+    var settings = settings()
+    settings["server.handover_socket"] = "\"\(tls.folder.path)/handover.sock\""
+    let server = try ServerProcess(in: tls.folder, settings)
+    let port = server.port
+    #expect(try tls.tunnel(tlsPort).get("/v1/healthz").status == 200)
+    // It could not bind `tls.port`, which is taken.
+    let successor = try ServerProcess(in: tls.folder, settings)
+    #expect(successor.port == port)
+    #expect(server.wait() == 0)
+    for _ in 1...4 {
+      #expect(try tls.tunnel(tlsPort).get("/v1/healthz").status == 200)
+      #expect(try TestClient(port: port).get("/v1/healthz").status == 308)
     }
   }
 
-  /// The exit status.
-  func terminate() -> Int32 {
-    process.terminate()
-    process.waitUntilExit()
-    return process.terminationStatus
+  @Test("a connection whose handshake does not go on does not hold up a stop")
+  func stopWhileArriving() throws {
+    var settings = settings()
+    settings["server.shutdown_seconds"] = "600"
+    settings["limits.handshake_seconds_max"] = "600"
+    settings["server.idle_grace_seconds"] = "0"
+    let server = try ServerProcess(in: tls.folder, settings)
+    _ = server.port
+    let silent = try TestClient(port: tlsPort)
+    server.signal(SIGTERM)
+    #expect(server.wait() == 0)
+    withExtendedLifetime(silent) {}
+  }
+
+  private func settings() -> [String: String] {
+    var settings = ServerProcess.settings()
+    settings["tls.port"] = "\(tlsPort)"
+    settings["tls.certificate_file"] = "\"\(tls.certificateFile)\""
+    settings["tls.key_file"] = "\"\(tls.keyFile)\""
+    settings["tls.redirect"] = "true"
+    return settings
   }
 }

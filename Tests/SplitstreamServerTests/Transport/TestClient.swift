@@ -1,7 +1,6 @@
 import Glibc
 
-/// A TCP client that sends exactly the bytes it is told, and waits at most ten seconds for each
-/// answer.
+/// A TCP client that sends exactly the bytes it is told, and waits so long at most for each answer.
 final class TestClient {
   private let fd: Int32
   private var companion: AnyObject?
@@ -23,9 +22,9 @@ final class TestClient {
     case malformed(String)
   }
 
-  init(port: Int) throws {
+  init(port: Int, waitSeconds: Int = 10) throws {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    setWaits()
+    setWaits(waitSeconds)
     var on: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
@@ -118,8 +117,8 @@ final class TestClient {
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  private func setWaits() {
-    var wait = timeval(tv_sec: 10, tv_usec: 0)
+  private func setWaits(_ seconds: Int = 10) {
+    var wait = timeval(tv_sec: seconds, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
   }
