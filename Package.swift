@@ -10,6 +10,8 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
   .systemLibrary(
     name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+  .systemLibrary(
+    name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 ]
 
@@ -32,7 +34,7 @@ let package = Package(
     .executableTarget(
       name: "SplitstreamServer",
       dependencies: [
-        "CEpoll", "CPostgres", "CHiredis", "CSodium", "CZlib",
+        "CEpoll", "CPostgres", "CHiredis", "CSodium", "COpenSSL", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),

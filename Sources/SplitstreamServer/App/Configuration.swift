@@ -3,6 +3,8 @@
 /// `ConfigurationKey.all` is the map of the keys: their bounds and what each one means.
 struct Configuration: Sendable {
   var server = Server()
+  var tls = TLS()
+  var proxies = Proxies()
   var limits = Limits()
   var postgres = Postgres()
   var redis = Redis()
@@ -24,6 +26,18 @@ struct Configuration: Sendable {
     var connectionsPerAddressMax = 2_000
   }
 
+  struct TLS: Sendable {
+    var certificateFile = ""
+    var keyFile = ""
+    var port = 0
+    var redirect = false
+  }
+
+  struct Proxies: Sendable {
+    var trusted: [IPNetwork] = []
+    var `protocol` = false
+  }
+
   struct Limits: Sendable {
     var requestLineBytesMax = 16_384
     var headBytesMax = 32_768
@@ -34,6 +48,7 @@ struct Configuration: Sendable {
     var jsonDepthMax = 64
     var requestsPerConnectionMax = 100_000
     var replyBytesMax = 262_144
+    var handshakeSecondsMax = 10
     var headSecondsMax = 10
     var bodySecondsMax = 30
     var idleSecondsMax = 60

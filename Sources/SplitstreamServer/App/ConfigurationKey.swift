@@ -11,8 +11,10 @@ struct ConfigurationKey: Sendable {
     case integer(ClosedRange<Int>, unit: String, WritableKeyPath<Configuration, Int> & Sendable)
     case text(WritableKeyPath<Configuration, String> & Sendable)
     case choice([String], WritableKeyPath<Configuration, String> & Sendable)
+    case flag(WritableKeyPath<Configuration, Bool> & Sendable)
     /// The path of a file; not given by default.
     case path(WritableKeyPath<Configuration, String> & Sendable)
+    case networks(WritableKeyPath<Configuration, [IPNetwork]> & Sendable)
     case url(schemes: [String], WritableKeyPath<Configuration, String> & Sendable)
     /// A pepper, or the path of a file that holds one; never shown.
     case pepper, pepperFile
@@ -40,12 +42,32 @@ struct ConfigurationKey: Sendable {
       "Path of a unix socket through which a successor takes the listening sockets over."),
     key(
       "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
-      "Open client connections; more wait in the kernel's queue."),
+      "Open client connections of each port; more wait in the kernel's queue."),
     key(
       "server", "connections_per_address_max",
       .integer(1...1_000_000, unit: "", \.server.connectionsPerAddressMax),
       "Of one IPv4 address or IPv6 /64; one more is closed. A proxy's clients share its own."
     ),
+
+    key(
+      "tls", "certificate_file", .path(\.tls.certificateFile),
+      "PEM file: the certificate, then those that lead to its root; read again on SIGHUP."),
+    key(
+      "tls", "key_file", .path(\.tls.keyFile),
+      "PEM file of the certificate's private key, not encrypted; read again on SIGHUP."),
+    key(
+      "tls", "port", .integer(0...65_535, unit: "", \.tls.port),
+      "Port for HTTPS beside `server.port`; 0 is none."),
+    key(
+      "tls", "redirect", .flag(\.tls.redirect),
+      "Whether `server.port` only answers 308 to HTTPS."),
+
+    key(
+      "proxies", "trusted", .networks(\.proxies.trusted),
+      "Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
+    key(
+      "proxies", "protocol", .flag(\.proxies.protocol),
+      "Whether each connection from a trusted network begins with a PROXY header, version 1 or 2."),
 
     key(
       "limits", "request_line_bytes_max",
@@ -83,6 +105,10 @@ struct ConfigurationKey: Sendable {
       "limits", "reply_bytes_max",
       .integer(1_024...1_073_741_824, unit: "bytes", \.limits.replyBytesMax),
       "Answers a client has not taken yet; beyond it, its next request is not read."),
+    key(
+      "limits", "handshake_seconds_max",
+      .integer(1...3_600, unit: "s", \.limits.handshakeSecondsMax),
+      "Time from a new connection to the end of its TLS handshake; then it is closed."),
     key(
       "limits", "head_seconds_max", .integer(1...3_600, unit: "s", \.limits.headSecondsMax),
       "Time from the first byte of a request to the end of its head; then 408."),
@@ -182,6 +208,8 @@ extension ConfigurationKey {
     let defaults = Configuration()
     switch kind {
     case .integer(_, _, let path): return "`\(defaults[keyPath: path])`"
+    case .flag(let path): return "`\(defaults[keyPath: path])`"
+    case .networks: return "`[]`"
     case .text(let path), .choice(_, let path), .url(_, let path), .path(let path):
       let text = defaults[keyPath: path]
       return text.isEmpty ? "" : "`\"\(text)\"`"
@@ -196,6 +224,8 @@ extension ConfigurationKey {
     case .text: "text"
     case .choice(let choices, _): choices.joined(separator: ", ")
     case .url(let schemes, _): schemes.map { "`\($0)…`" }.joined(separator: ", ")
+    case .flag: "true, false"
+    case .networks: "list of texts such as `\"10.0.0.0/8\"`"
     case .pepper: "secret text"
     case .path, .pepperFile: "path"
     }

@@ -21,6 +21,7 @@ extension Configuration {
     loader.settlePepper()
     loader.checkURLs()
     loader.check(needs)
+    loader.checkTLS()
     guard loader.mistakes.isEmpty else {
       throw ConfigurationError(file: file, mistakes: loader.mistakes)
     }
@@ -81,6 +82,8 @@ private struct ConfigurationLoader {
         switch value.type {
         case .int: set(key, integer: value.int, text: nil, origin: key.fullName)
         case .string: set(key, integer: nil, text: value.string, origin: key.fullName)
+        case .bool: set(key, flag: value.bool, origin: key.fullName)
+        case .array: set(key, list: Self.texts(value.array), origin: key.fullName)
         default: mistakes.append("\(key.fullName): must be \(key.expected), not a \(value.type)")
         }
       }
@@ -94,7 +97,13 @@ private struct ConfigurationLoader {
         // Empty is unset: compose files pass variables on that way.
         guard !value.isEmpty else { continue }
         let origin = "\(key.fullName) (from \(variable))"
-        set(key, integer: Self.integer(value), text: value, origin: origin)
+        // What the file spells as a flag or a list is text here: true, or items between commas.
+        switch key.kind {
+        case .flag: set(key, flag: Bool(value), origin: origin)
+        case .networks:
+          set(key, list: value.split(separator: ",").map(Self.trimmed), origin: origin)
+        default: set(key, integer: Self.integer(value), text: value, origin: origin)
+        }
       } else if Self.prefixes.contains(where: variable.hasPrefix) {
         mistakes.append("\(variable): no key of the configuration has this variable")
       }
@@ -123,6 +132,42 @@ private struct ConfigurationLoader {
       // The value is not repeated: it may hold a password.
       mistakes.append("\(origin): must be \(key.expected)")
     }
+  }
+
+  private mutating func set(_ key: ConfigurationKey, flag: Bool?, origin: String) {
+    guard case .flag(let path) = key.kind, let flag else {
+      mistakes.append("\(origin): must be \(key.expected)")
+      return
+    }
+    configuration[keyPath: path] = flag
+  }
+
+  private mutating func set(_ key: ConfigurationKey, list: [String]?, origin: String) {
+    guard case .networks(let path) = key.kind, let list else {
+      mistakes.append("\(origin): must be \(key.expected)")
+      return
+    }
+    var networks: [IPNetwork] = []
+    for text in list {
+      guard let network = IPNetwork(parsing: text) else {
+        mistakes.append("\(origin): \"\(text)\" is no network such as 10.0.0.0/8")
+        return
+      }
+      networks.append(network)
+    }
+    configuration[keyPath: path] = networks
+  }
+
+  /// Nil when there is something else than texts among the items.
+  private static func texts(_ array: TOMLArray?) -> [String]? {
+    guard let array else { return nil }
+    let texts = array.compactMap(\.string)
+    return texts.count == array.count ? texts : nil
+  }
+
+  private static func trimmed(_ text: Substring) -> String {
+    let blanks: Set<Character> = [" ", "\t"]
+    return String(String(text.drop(while: blanks.contains)).trimmedEnd)
   }
 
   mutating func settlePepper() {
@@ -165,6 +210,29 @@ private struct ConfigurationLoader {
     }
   }
 
+  /// A server that cannot show its certificate must not start.
+  mutating func checkTLS() {
+    let tls = configuration.tls
+    let files = [("certificate_file", tls.certificateFile), ("key_file", tls.keyFile)]
+    let missing = files.filter { $0.1.isEmpty }
+    if tls.port != 0 || missing.count == 1 {
+      for (name, _) in missing { mistakes.append("tls.\(name): must be given") }
+    }
+    if tls.redirect && tls.port == 0 {
+      mistakes.append("tls.redirect: there is no tls.port to redirect to")
+    }
+    if configuration.proxies.protocol && configuration.proxies.trusted.isEmpty {
+      mistakes.append("proxies.protocol: proxies.trusted must say whose PROXY headers are believed")
+    }
+    guard missing.isEmpty else { return }
+    do throws(TLSError) {
+      _ = try TLSIdentity(certificateFile: tls.certificateFile, keyFile: tls.keyFile)
+    } catch {
+      let key = error.blames == .key ? "key_file" : "certificate_file"
+      mistakes.append("tls.\(key): \(error)")
+    }
+  }
+
   /// Decimal digits with an optional minus, nothing else: `Int("+5")` would be 5.
   private static func integer(_ text: String) -> Int? {
     text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") } ? Int(text) : nil
@@ -190,6 +258,8 @@ extension ConfigurationKey {
     case .text, .pepper: "a text"
     case .choice(let choices, _): "one of " + choices.joined(separator: ", ")
     case .url(let schemes, _): "a URL that begins with " + schemes.joined(separator: " or ")
+    case .flag: "true or false"
+    case .networks: "a list of networks such as \"10.0.0.0/8\""
     case .path, .pepperFile: "the path of a file"
     }
   }

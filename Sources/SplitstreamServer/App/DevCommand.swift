@@ -20,9 +20,18 @@ struct DevCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Folder for data, keys and logs.", valueName: "dir"))
   var data = ".splitstream"
 
+  @Flag(help: "Serve HTTPS too, with a certificate of its own making in the data folder.")
+  var tls = false
+
+  @Option(help: "Port for HTTPS.")
+  var tlsPort = 8443
+
   func validate() throws {
     if let port, !(0...65_535).contains(port) {
       throw ValidationError("--port must be from 0 to 65535")
+    }
+    guard (1...65_535).contains(tlsPort) else {
+      throw ValidationError("--tls-port must be from 1 to 65535")
     }
   }
 
@@ -40,6 +49,13 @@ struct DevCommand: ParsableCommand {
     settings.postgres.url = stores.databaseURL
     settings.redis.url = stores.redisURL
     if let port { settings.server.port = port }
+    if tls {
+      settings.tls.port = tlsPort
+      if settings.tls.certificateFile.isEmpty {
+        (settings.tls.certificateFile, settings.tls.keyFile) = try DevCertificate.files(
+          in: folder.path)
+      }
+    }
     let pepper = try settings.security.pepper ?? folder.pepper()
     settings.security.pepper = pepper
     _ = try SchemaCheck.migrate(settings)
@@ -50,6 +66,9 @@ struct DevCommand: ParsableCommand {
     environment.url = "http://\(settings.server.host):\(server.port)"
     try environment.write(to: folder.environmentFile)
     say(Self.welcome(environment, file: folder.environmentFile))
+    if let tlsPort = server.tlsPort {
+      say(Self.welcome(tlsPort: tlsPort, certificate: settings.tls.certificateFile))
+    }
     let revival = revive(stores, log)
     _ = StopSignals.wait()
     say("stopping; once more to end at once")
@@ -93,6 +112,15 @@ struct DevCommand: ParsableCommand {
       curl -s \(environment.url)/v1/environments -H 'Authorization: Bearer \(environment.serverKey)'
 
     Ctrl-C stops the server and its stores.
+
+    """
+  }
+
+  private static func welcome(tlsPort: Int, certificate: String) -> String {
+    """
+    HTTPS too, at https://localhost:\(tlsPort), for who trusts its certificate:
+
+      curl -s --cacert \(certificate) https://localhost:\(tlsPort)/v1/healthz
 
     """
   }

@@ -4,7 +4,8 @@ import Logging
 ///
 /// Built before the loop's thread runs, and used by that thread only from then on.
 final class LoopService {
-  let http: HTTPServer
+  /// For HTTP, and for HTTPS where there is a port for it.
+  private let servers: [HTTPServer]
   let catalogue: CatalogueHolder
   private let pipelines: [PostgresPipeline]
   private let redis: RedisPipeline
@@ -24,7 +25,10 @@ final class LoopService {
     let log: Logger
   }
 
-  init(_ shared: Shared, loop: EventLoop, listener: Listener) {
+  init(
+    _ shared: Shared, loop: EventLoop, listener: Listener,
+    tls: (listener: Listener, identity: TLSIdentity)? = nil
+  ) {
     let configuration = shared.configuration
     let log = shared.log
     pipelines = (0..<configuration.postgres.connectionsPerLoop).map { _ in
@@ -56,18 +60,58 @@ final class LoopService {
         metadata: [
           "method": "\(request.method.name)",
           "path": "\(String(decoding: request.rawPath, as: UTF8.self))",
+          "client": "\(request.origin.address)",
           "error": "\(error)",
         ])
     }
-    http = HTTPServer(
-      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service,
-      use: shared.clientUse
-    ) { log.warning("accepting connections", metadata: ["notice": "\($0)"]) }
+    let entrance = Entrance(
+      proxies: TrustedProxies(configuration.proxies.trusted),
+      speaksProxyProtocol: configuration.proxies.protocol)
+    let notice = { (notice: HTTPServer.Notice) in
+      log.warning("accepting connections", metadata: ["notice": "\(notice)"])
+    }
+    var plainService: any Application = service
+    var servers: [HTTPServer] = []
+    if let tls {
+      var secured = entrance
+      secured.tls = tls.identity
+      servers.append(
+        HTTPServer(
+          loop: loop, listener: tls.listener, limits: TransportLimits(configuration),
+          application: service, entrance: secured, use: shared.clientUse,
+          notice: notice))
+      if configuration.tls.redirect {
+        plainService = HTTPSRedirect(to: tls.listener.port, else: service)
+      }
+    }
+    servers.append(
+      HTTPServer(
+        loop: loop, listener: listener, limits: TransportLimits(configuration),
+        application: plainService, entrance: entrance, use: shared.clientUse,
+        notice: notice))
+    self.servers = servers
     watchStores(log, loop)
   }
 
-  /// Ends the connections to the stores, after the last request.
-  func close() {
+  func start() throws(EventLoopError) {
+    for server in servers { try server.start() }
+  }
+
+  /// Answers what has begun, ends the connections to the stores, and calls `then`.
+  func stop(withinSeconds seconds: Double, then: @escaping () -> Void) {
+    var remaining = servers.count
+    for server in servers {
+      server.stop(withinSeconds: seconds) { [self] in
+        remaining -= 1
+        guard remaining == 0 else { return }
+        close()
+        then()
+      }
+    }
+  }
+
+  /// After the last request.
+  private func close() {
     for pipeline in pipelines { pipeline.close() }
     redis.close()
   }
@@ -201,6 +245,7 @@ extension TransportLimits {
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
     connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
+    handshakeSecondsMax = Double(configuration.limits.handshakeSecondsMax)
     connectionsPerAddressMax = configuration.server.connectionsPerAddressMax
     requestsPerConnectionMax = configuration.limits.requestsPerConnectionMax
     // One body of the largest size must fit, or it would be refused for ever.

@@ -31,9 +31,9 @@ struct ServeCommand: ParsableCommand {
       "serving",
       metadata: [
         "host": "\(settings.server.host)", "port": .stringConvertible(server.port),
-        "version": "\(Version.current)",
+        "tls_port": .stringConvertible(server.tlsPort ?? 0), "version": "\(Version.current)",
       ])
-    let signal = StopSignals.wait()
+    let signal = StopSignals.wait(reload: server.reloadCertificate)
     log.notice("stopping", metadata: ["signal": "\(signal)"])
     StopSignals.release()
     server.stop()

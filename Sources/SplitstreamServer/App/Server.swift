@@ -7,7 +7,11 @@ import Synchronization
 final class Server: Sendable {
   /// The port listened on, also when the kernel chose it.
   let port: Int
+  /// The port for HTTPS, where there is one.
+  let tlsPort: Int?
 
+  private let identity: TLSIdentity?
+  private let log: Logger
   private let listeners: [Listener]
   private let handover = Mutex<LoopConfined<HandoverSocket>?>(nil)
   private let loops: [EventLoop]
@@ -24,11 +28,15 @@ final class Server: Sendable {
   ///
   /// - Parameter predecessor: whose listening sockets are taken over.
   init(_ configuration: Configuration, after predecessor: Predecessor? = nil, log: Logger) throws {
-    let inherited = predecessor?.take(
-      host: configuration.server.host, port: configuration.server.port)
+    let tls = configuration.tls
+    let host = configuration.server.host
+    // First, for `server.port` may be 0, which takes all that is left.
+    let inheritedTLS = tls.port == 0 ? [] : predecessor?.take(host: host, port: tls.port) ?? []
+    let inherited = predecessor?.take(host: host, port: configuration.server.port) ?? []
     var configuration = configuration
     // Each socket taken over has a queue of clients, which a loop must serve.
-    configuration.server.loops = max(configuration.loopCount, inherited?.count ?? 0)
+    configuration.server.loops = max(
+      configuration.loopCount, inherited.count, inheritedTLS.count)
     guard let pepper = configuration.security.pepper else { throw ServerError.noPepper }
     let postgres = try PostgresAddress(parsing: configuration.postgres.url)
     let redis = try RedisAddress(parsing: configuration.redis.url)
@@ -37,10 +45,20 @@ final class Server: Sendable {
       try EventLoop(index: index)
     }
     let listeners = try Listener.bind(
-      host: configuration.server.host, port: configuration.server.port, count: loops.count,
-      inherited: inherited ?? [])
-    self.listeners = listeners
+      host: host, port: configuration.server.port, count: loops.count, inherited: inherited)
     port = listeners[0].port
+    let identity =
+      tls.port == 0
+      ? nil : try TLSIdentity(certificateFile: tls.certificateFile, keyFile: tls.keyFile)
+    let tlsListeners =
+      tls.port == 0
+      ? []
+      : try Listener.bind(
+        host: host, port: tls.port, count: loops.count, inherited: inheritedTLS)
+    self.listeners = listeners + tlsListeners
+    self.identity = identity
+    tlsPort = tlsListeners.first?.port
+    self.log = log
     unreadySeconds = configuration.server.unreadySeconds
     shutdownSeconds = configuration.server.shutdownSeconds
 
@@ -75,8 +93,12 @@ final class Server: Sendable {
       },
       stopFlag: stopFlag, log: log)
 
-    let services = zip(loops, listeners).map { loop, listener in
-      LoopConfined(LoopService(shared, loop: loop, listener: listener), to: loop)
+    let services = loops.indices.map { index in
+      LoopConfined(
+        LoopService(
+          shared, loop: loops[index], listener: listeners[index],
+          tls: identity.map { (listener: tlsListeners[index], identity: $0) }),
+        to: loops[index])
     }
     holders.set(zip(loops, services).map { LoopHolders.Place(loop: $0, service: $1) })
     do throws(StorageError) {
@@ -90,7 +112,7 @@ final class Server: Sendable {
       // After the catalogue in the loop's inbox: the first request already finds its key.
       loop.submit {
         do throws(EventLoopError) {
-          try service.value.http.start()
+          try service.value.start()
         } catch {
           log.critical("cannot listen", metadata: ["error": "\(error)"])
         }
@@ -103,6 +125,17 @@ final class Server: Sendable {
     self.catalogue = catalogue
     self.drain = drain
     self.analysis = analysis
+  }
+
+  /// Shows the certificate that the files now hold to new connections. Open ones go on as they are.
+  func reloadCertificate() {
+    guard let identity else { return }
+    do throws(TLSError) {
+      try identity.reload()
+      log.notice("certificate read again", metadata: ["file": "\(identity.certificateFile)"])
+    } catch {
+      log.error("the certificate stays as it was", metadata: ["error": "\(error)"])
+    }
   }
 
   /// Lets a successor take the listening sockets over.
@@ -129,10 +162,7 @@ final class Server: Sendable {
       group.enter()
       let seconds = Double(shutdownSeconds)
       loop.submit {
-        service.value.http.stop(withinSeconds: seconds) {
-          service.value.close()
-          group.leave()
-        }
+        service.value.stop(withinSeconds: seconds) { group.leave() }
       }
     }
     group.wait()

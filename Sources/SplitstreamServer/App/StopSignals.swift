@@ -1,6 +1,6 @@
 import Glibc
 
-/// SIGINT and SIGTERM, taken by the main thread alone. Blocked before any other thread starts, so that all inherit it.
+/// SIGINT, SIGTERM and SIGHUP, taken by the main thread alone. Blocked before any other thread starts, so that all inherit it.
 enum StopSignals {
   static func block() {
     var signals = set
@@ -9,12 +9,18 @@ enum StopSignals {
     signal(SIGPIPE, SIG_IGN)
   }
 
-  /// Returns the name of the first that arrives.
-  static func wait() -> String {
-    var signals = set
-    var number: Int32 = 0
-    while sigwait(&signals, &number) != 0 {}
-    return number == SIGINT ? "SIGINT" : "SIGTERM"
+  /// Returns the name of the first that asks for the end.
+  ///
+  /// - Parameter reload: what SIGHUP asks for; nil for the end too: the terminal has gone.
+  static func wait(reload: (() -> Void)? = nil) -> String {
+    while true {
+      var signals = set
+      var number: Int32 = 0
+      guard sigwait(&signals, &number) == 0 else { continue }
+      guard number == SIGHUP else { return number == SIGINT ? "SIGINT" : "SIGTERM" }
+      guard let reload else { return "SIGHUP" }
+      reload()
+    }
   }
 
   /// From now on the first signal ends the process at once: for an operator who will not wait.
@@ -28,6 +34,7 @@ enum StopSignals {
     sigemptyset(&set)
     sigaddset(&set, SIGINT)
     sigaddset(&set, SIGTERM)
+    sigaddset(&set, SIGHUP)
     return set
   }
 }

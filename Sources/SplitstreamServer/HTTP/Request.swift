@@ -8,6 +8,8 @@ struct Request: Sendable {
   let minorVersion: Int
   /// What the router took from the path, percent-decoded, in the template's order.
   var pathParameters: [String] = []
+  /// Who sent it; set by whoever knows the connection.
+  var origin = RequestOrigin.unknown
   /// How deeply a structured body may be nested; set by whoever routed.
   var nestingMax = 64
 
@@ -72,6 +74,13 @@ struct Request: Sendable {
   /// The same as text; bytes that are not UTF-8 show as U+FFFD.
   func headerText(_ name: StaticString) -> String? {
     header(name).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The values of all fields of this name, in their order.
+  func headerValues(_ name: StaticString) -> [ArraySlice<UInt8>] {
+    fields.compactMap { field in
+      bytes.matches(name, in: absolute(field.name)) ? bytes[absolute(field.value)] : nil
+    }
   }
 
   /// How many fields have this name: for those that must not be given twice.

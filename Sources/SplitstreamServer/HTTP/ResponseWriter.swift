@@ -88,6 +88,7 @@ struct ResponseWriter {
     case 204: " No Content\r\n"
     case 207: " Multi-Status\r\n"
     case 304: " Not Modified\r\n"
+    case 308: " Permanent Redirect\r\n"
     case 400: " Bad Request\r\n"
     case 401: " Unauthorized\r\n"
     case 403: " Forbidden\r\n"

@@ -7,23 +7,32 @@ import Glibc
 final class ClientConnection: Watcher {
   /// The connection's place in its server's list.
   var slot: Int
+  /// The other end of the socket: a proxy's own, where one is between.
   let address: IPAddress
 
-  private let fd: Int32
+  private var stream: ByteStream
+  /// Who sends the requests, as far as the connection tells.
+  private var origin: RequestOrigin
+  /// Nil once it is read, or where no header is expected.
+  private var proxyHeader: ProxyHeaderReader?
   private let server: HTTPServer
   private let loop: EventLoop
   private let application: any Application
   private var input = InputBuffer()
   private var output = OutputBuffer()
   private var parser: RequestParser
-  private var stage = Stage.open
+  private var stage: Stage
   private var isAnswering = false
+  /// All is sent but the notice that it is all, for which the socket had no room.
+  private var isEndUnsent = false
   private var requestCount = 0
   /// Bytes of the body being received or answered, as the process counts them.
   private var heldBytes = 0
   private var isPumping = false
   /// The loop does not tell of arriving bytes at present.
   private var isReadingPaused = false
+  /// `receiveBuffered` is due.
+  private var isReceivingBuffered = false
   /// The client has shut down its sending side.
   private var inputEnded = false
   /// The request being answered, as far as the writer must know it.
@@ -33,6 +42,8 @@ final class ClientConnection: Watcher {
   private var writing: Pace<Bool>
 
   private enum Stage {
+    /// Before the first request: a PROXY header, the TLS handshake.
+    case arriving
     case open
     /// The last answer is written; the connection ends once it is sent.
     case ending
@@ -42,9 +53,12 @@ final class ClientConnection: Watcher {
     case closed
   }
 
-  init(fd: Int32, from address: IPAddress, server: HTTPServer, slot: Int) {
-    self.fd = fd
+  init(stream: ByteStream, from address: IPAddress, server: HTTPServer, slot: Int) {
+    self.stream = stream
     self.address = address
+    origin = RequestOrigin(address: address, isSecure: stream.tls != nil)
+    proxyHeader = server.entrance.expectsProxyHeader(from: address) ? ProxyHeaderReader() : nil
+    stage = stream.tls != nil || proxyHeader != nil ? .arriving : .open
     self.server = server
     self.slot = slot
     loop = server.loop
@@ -54,8 +68,10 @@ final class ClientConnection: Watcher {
     writing = Pace(false, since: server.loop.now)
   }
 
-  func ready(_ readiness: Readiness) {
+  func ready(_ socketReadiness: Readiness) {
     if stage == .lingering { return discard() }
+    if stage == .arriving { return arrive() }
+    let readiness = stream.readiness(of: socketReadiness)
     if readiness.contains(.write) { pump() }
     guard !readiness.isDisjoint(with: [.read, .hangUp, .error]), stage != .closed else { return }
     if wantsInput {
@@ -71,6 +87,10 @@ final class ClientConnection: Watcher {
 
   /// The server stops and has waited for requests: one that has not begun does not begin.
   func stop() {
+    if stage == .arriving {
+      arrive()
+      if stage == .arriving { return close() }
+    }
     guard wantsInput, !isPumping, parser.stage == .idle, output.isEmpty else { return }
     // A request may have arrived that the loop has not told of yet.
     receive()
@@ -81,11 +101,39 @@ final class ClientConnection: Watcher {
   func close() {
     guard stage != .closed else { return }
     stage = .closed
-    loop.unwatch(fd)
-    Glibc.close(fd)
+    loop.unwatch(stream.fd)
+    stream.close()
     // A request that is being answered keeps its body until then.
     if !isAnswering { _ = hold(0) }
     server.remove(self)
+  }
+
+  // MARK: Arriving
+
+  /// Goes on with what comes before the first request.
+  private func arrive() {
+    switch proxyHeader?.receive(from: stream.fd) {
+    case .incomplete: return
+    case .malformed: return close()
+    case .complete(let source): origin.address = source ?? origin.address
+    case nil: break
+    }
+    proxyHeader = nil
+    switch stream.tls?.shakeHands() ?? .done {
+    case .done: stage = .open
+    case .blocked: break
+    case .failed: linger()
+    case .plainHTTP:
+      stream.abandonTLS()
+      stage = .open
+      refuse(.framing(.badRequest, "This port speaks HTTPS; the request came without TLS."))
+      return pump()
+    }
+    updateInterest()
+    guard stage == .open else { return }
+    reading.restart(.idle, now: loop.now)
+    // A request may have come with the last bytes of the handshake.
+    receive()
   }
 
   // MARK: Reading and answering
@@ -97,14 +145,17 @@ final class ClientConnection: Watcher {
 
   private func receive() {
     if input.isBare { input = server.takeInput() }
-    switch input.receive(from: fd) {
+    switch input.receive(from: stream) {
     case .bytes(let count):
       reading.bytes += count
       pump()
     case .end:
       inputEnded = true
       pump()
-    case .blocked: break
+    case .blocked:
+      // TLS may now wait for something else than before.
+      updateInterest()
+      releaseBuffers()
     case .failed: close()
     }
   }
@@ -121,10 +172,25 @@ final class ClientConnection: Watcher {
     isPumping = false
     guard stage != .closed else { return }
     updateInterest()
-    // An idle connection holds no buffer: most of many are idle.
-    if !isAnswering && parser.stage == .idle && input.isEmpty && output.isEmpty {
-      server.giveBack(input, output)
-      (input, output) = (InputBuffer(), OutputBuffer())
+    releaseBuffers()
+    receiveBuffered()
+  }
+
+  /// An idle connection holds no buffer: most of many are idle.
+  private func releaseBuffers() {
+    guard !isAnswering, parser.stage == .idle, input.isEmpty, output.isEmpty else { return }
+    server.giveBack(input, output)
+    (input, output) = (InputBuffer(), OutputBuffer())
+  }
+
+  /// The loop does not tell of bytes that TLS has taken from the socket already: asks for them in
+  /// the next turn, after the other connections.
+  private func receiveBuffered() {
+    guard stream.hasBufferedInput, wantsInput, !isReceivingBuffered else { return }
+    isReceivingBuffered = true
+    loop.schedule(afterSeconds: 0) { [self] in
+      isReceivingBuffered = false
+      if wantsInput { receive() }
     }
   }
 
@@ -169,6 +235,8 @@ final class ClientConnection: Watcher {
     let isLast = !parser.keepsAlive || requestCount >= server.limits.requestsPerConnectionMax
     persistence =
       isLast ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
+    var request = request
+    request.origin = server.entrance.proxies.origin(of: request, from: origin)
     if let response = application.answerNow(request) { return write(response) }
     guard hold(request.body.count) else {
       return write(application.problem(for: .content(.unavailable, Self.tooMuchInFlight)))
@@ -221,27 +289,29 @@ final class ClientConnection: Watcher {
 
   private func flush() {
     if !output.isEmpty {
-      switch output.send(to: fd) {
+      switch output.send(to: stream) {
       case .bytes(let count): writing.bytes += count
       case .blocked: break
       case .end, .failed: return close()
       }
     }
-    writing.enter(!output.isEmpty, now: loop.now)
+    writing.enter(!output.isEmpty || isEndUnsent, now: loop.now)
     if stage == .ending && output.isEmpty {
       if inputEnded { close() } else { linger() }
     }
   }
 
   private func linger() {
+    isEndUnsent = stream.endOutput() == .blocked
+    // It is tried again when the socket has room.
+    if isEndUnsent { return writing.enter(true, now: loop.now) }
     stage = .lingering
-    shutdown(fd, Int32(SHUT_WR))
     reading.restart(.idle, now: loop.now)
     writing.restart(false, now: loop.now)
   }
 
   private func discard() {
-    switch InputBuffer.discard(from: fd) {
+    switch stream.discard() {
     case .bytes: reading.restart(.idle, now: loop.now)
     case .blocked: break
     case .end, .failed: close()
@@ -251,8 +321,8 @@ final class ClientConnection: Watcher {
   private func updateInterest() {
     if wantsInput || stage == .lingering { isReadingPaused = false }
     var interest: Readiness = isReadingPaused ? [] : .read
-    if !output.isEmpty { interest.insert(.write) }
-    loop.rewatch(fd, interest)
+    if !output.isEmpty || isEndUnsent { interest.insert(.write) }
+    loop.rewatch(stream.fd, stream.socketInterest(for: interest))
   }
 
   // MARK: Time
@@ -269,7 +339,11 @@ final class ClientConnection: Watcher {
       }
       return
     }
-    if !output.isEmpty {
+    if stage == .arriving {
+      if reading.seconds(now: now) > limits.handshakeSecondsMax { close() }
+      return
+    }
+    if !output.isEmpty || isEndUnsent {
       if writing.isTooSlow(limits.writeSecondsMax, limits.bytesPerSecondMin, now: now) { close() }
       return
     }

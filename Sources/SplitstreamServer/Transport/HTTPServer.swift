@@ -8,6 +8,7 @@ final class HTTPServer: Watcher {
   let loop: EventLoop
   let limits: TransportLimits
   let application: any Application
+  let entrance: Entrance
   /// Shared with the servers of the other loops.
   let use: ClientUse
   private(set) var isStopping = false
@@ -30,17 +31,20 @@ final class HTTPServer: Watcher {
     /// accept4(2) failed with this `errno`; it is tried again shortly.
     case acceptFailed(code: Int32)
     case connectionsMaxReached(Int)
+    /// OpenSSL could not begin a session.
+    case tlsFailed(TLSError)
     /// Said once between two sweeps.
     case connectionsPerAddressMaxReached(Int, IPAddress)
   }
 
   init(
     loop: EventLoop, listener: Listener, limits: TransportLimits, application: any Application,
-    use: ClientUse = ClientUse(),
+    entrance: Entrance = Entrance(), use: ClientUse = ClientUse(),
     notice: @escaping (Notice) -> Void = { _ in }
   ) {
     self.loop = loop
     self.listener = listener
+    self.entrance = entrance
     self.limits = limits
     self.application = application
     self.use = use
@@ -150,8 +154,19 @@ final class HTTPServer: Watcher {
       Glibc.close(fd)
       return
     }
+    let tls: TLSSession?
+    do throws(TLSError) {
+      tls = try entrance.tls.map { identity throws(TLSError) in
+        try TLSSession(identity.context, fd: fd)
+      }
+    } catch {
+      Glibc.close(fd)
+      use.leave(address)
+      notice(.tlsFailed(error))
+      return
+    }
     let connection = ClientConnection(
-      fd: fd, from: address, server: self, slot: connections.count)
+      stream: ByteStream(fd: fd, tls: tls), from: address, server: self, slot: connections.count)
     do throws(EventLoopError) {
       try loop.watch(fd, .read, connection)
       connections.append(connection)

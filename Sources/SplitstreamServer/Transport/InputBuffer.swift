@@ -1,5 +1,3 @@
-import Glibc
-
 /// What a client has sent and no request has consumed yet.
 ///
 /// Requests share the bytes by copy-on-write; nothing is received while one of them is being
@@ -15,31 +13,17 @@ struct InputBuffer {
   /// Room grows up to this by itself; beyond, it is given back when it is empty.
   private static let bytesKeptMax = 64 * 1024
 
-  /// What one call of `recv` or `send` came to.
-  enum Outcome: Equatable {
-    case bytes(Int)
-    /// The peer will send no more.
-    case end
-    case blocked
-    case failed
-  }
-
   /// Receives once, as much as there is room for. A level-triggered loop calls again if there is
   /// more.
-  mutating func receive(from fd: Int32) -> Outcome {
+  mutating func receive(from stream: ByteStream) -> ByteStream.Outcome {
     makeRoom()
     let end = window.upperBound
-    // Unsafe: the kernel writes behind the window, into bytes that are this array's own.
-    let count = bytes.withUnsafeMutableBytes { buffer in
-      recv(fd, buffer.baseAddress?.advanced(by: end), buffer.count - end, 0)
+    // Unsafe: what is received is written behind the window, into bytes that are this array's own.
+    let outcome = bytes.withUnsafeMutableBytes { buffer in
+      stream.receive(into: UnsafeMutableRawBufferPointer(rebasing: buffer[end...]))
     }
-    if count > 0 { window = window.lowerBound..<end + count }
-    return Outcome(received: count)
-  }
-
-  /// Throws away what a client still sends; MSG_TRUNC spares the copy (tcp(7)).
-  static func discard(from fd: Int32) -> Outcome {
-    Outcome(received: recv(fd, nil, 1 << 20, Int32(MSG_TRUNC)))
+    if case .bytes(let count) = outcome { window = window.lowerBound..<end + count }
+    return outcome
   }
 
   mutating func consume(_ count: Int) {
@@ -60,15 +44,5 @@ struct InputBuffer {
     // Doubling, as bytes arrive: a promise of a large body costs the client its bytes first.
     let size = max(Self.bytesFirst, window.count * 2)
     bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
-  }
-}
-
-extension InputBuffer.Outcome {
-  fileprivate init(received count: Int) {
-    self = count > 0 ? .bytes(count) : count == 0 ? .end : .failure(errno)
-  }
-
-  static func failure(_ code: Int32) -> Self {
-    code == EAGAIN || code == EINTR ? .blocked : .failed
   }
 }

@@ -16,6 +16,8 @@ struct TransportLimits: Sendable {
   /// Answers not yet taken by a client. Beyond it no further request of its connection is read.
   var outputBytesMax = 256 * 1024
 
+  /// From the accepted connection to the end of its TLS handshake, a PROXY header included.
+  var handshakeSecondsMax = 10.0
   /// From the first byte of a request to the end of its head.
   var headSecondsMax = 10.0
   /// For a body; a longer one may take as long as it keeps to `bytesPerSecondMin`.

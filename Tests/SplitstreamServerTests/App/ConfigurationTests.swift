@@ -49,6 +49,8 @@ import Testing
     case .integer(_, _, let member): path = member
     case .text(let member), .choice(_, let member), .url(_, let member), .path(let member):
       path = member
+    case .flag(let member): path = member
+    case .networks(let member): path = member
     case .pepper, .pepperFile: return
     }
     let name = "\(path)".dropFirst("\\Configuration.".count)
@@ -59,11 +61,32 @@ import Testing
   @Test("every key is reached by file and by variable", arguments: ConfigurationKey.all)
   func everyKey(key: ConfigurationKey) throws {
     let value: String
+    // As TOML spells it, and what must be given with it.
+    var toml: String?
+    var others: [String: String] = [:]
     let read: (Configuration) -> String
     switch key.kind {
     case .integer(let range, _, let path):
       value = "\(range.upperBound - 1)"
+      toml = value
       read = { "\($0[keyPath: path])" }
+      if key.fullName == "tls.port" { others = try certificateVariables() }
+    case .flag(let path):
+      value = "true"
+      toml = value
+      read = { "\($0[keyPath: path])" }
+      others = try certificateVariables()
+      others["SPLITSTREAM_TLS_PORT"] = "8443"
+      others["SPLITSTREAM_PROXIES_TRUSTED"] = "10.0.0.0/8"
+    case .path(let path) where key.section == "tls":
+      others = try certificateVariables()
+      value = try #require(others[key.variable])
+      others[key.variable] = nil
+      read = { $0[keyPath: path] }
+    case .networks(let path):
+      value = "10.0.0.0/8, ::1/128"
+      toml = "[\"10.0.0.0/8\", \"::1\"]"
+      read = { $0[keyPath: path].map(\.description).joined(separator: ", ") }
     case .text(let path), .path(let path):
       value = "some text"
       read = { $0[keyPath: path] }
@@ -80,11 +103,11 @@ import Testing
       value = try folder.write(Self.pepper + "\n", to: "pepper")
       read = { $0.security.pepper == nil ? "" : value }
     }
-    let isNumber = if case .integer = key.kind { true } else { false }
-    let toml = "[\(key.section)]\n\(key.name) = \(isNumber ? value : "\"\(value)\"")"
+    let text = "[\(key.section)]\n\(key.name) = \(toml ?? "\"\(value)\"")"
     #expect(read(Configuration()) != value)
-    #expect(try read(load(toml)) == value)
-    #expect(try read(load("", [key.variable: value])) == value)
+    #expect(try read(load(text, others)) == value)
+    others[key.variable] = value
+    #expect(try read(load("", others)) == value)
   }
 
   @Test func theTableNamesEveryKeyOnce() {
@@ -100,6 +123,8 @@ import Testing
     switch key.kind {
     case .integer(let range, _, let path): #expect(range.contains(defaults[keyPath: path]))
     case .choice(let choices, let path): #expect(choices.contains(defaults[keyPath: path]))
+    case .networks(let path): #expect(defaults[keyPath: path].isEmpty)
+    case .flag(let path): #expect(!defaults[keyPath: path])
     case .text(let path): #expect(!defaults[keyPath: path].isEmpty)
     case .url(_, let path), .path(let path): #expect(defaults[keyPath: path].isEmpty)
     case .pepper, .pepperFile: break
@@ -139,35 +164,47 @@ import Testing
         [redis]
         url = "http://word@redis"
         timeout_seconds = 1.5
+        [proxies]
+        trusted = ["10.0.0.0/8", "10.0.0.1/8"]
+        protocol = "yes"
+        [tls]
+        redirect = true
+        port = [443]
         """,
         ["SPLITSTREAM_ANALYSIS_TICK_SECONDS": "+5", "SPLITSTREAM_SERVER_PROT": "1"])
     }
     #expect(
       error.mistakes.sorted() == [
         "SPLITSTREAM_SERVER_PROT: no key of the configuration has this variable",
-        "[colour]: there is no such section; known are server, limits, postgres, redis, security, events, "
+        "[colour]: there is no such section; known are server, tls, proxies, limits, postgres, redis, security, events, "
           + "analysis, assignments, log",
         "analysis.tick_seconds (from SPLITSTREAM_ANALYSIS_TICK_SECONDS): must be a whole number from 1 to 3600 s",
         "limits.idle_seconds_max: must be a whole number from 1 to 3600 s",
         "log.level: must be one of trace, debug, info, notice, warning, error, critical",
+        "proxies.protocol: must be true or false",
+        "proxies.trusted: \"10.0.0.1/8\" is no network such as 10.0.0.0/8",
         "redis.timeout_seconds: must be a whole number from 1 to 600 s, not a floating-point number",
         "redis.url: must be a URL that begins with redis:// or unix://",
         "server.host: must be a text",
         "server.port: 70000 is out of bounds, must be 0 to 65535",
         "server.prot: there is no such key; [server] knows \(Self.serverKeys)",
+        "tls.port: must be a whole number from 0 to 65535",
+        "tls.redirect: there is no tls.port to redirect to",
       ])
-    #expect(error.description.contains("splitstream.toml has 10 mistakes:\n  - "))
+    #expect(error.description.contains("splitstream.toml has 14 mistakes:\n  - "))
     #expect(!error.description.contains("word"))
   }
 
   @Test("bounds are crossed by one", arguments: ConfigurationKey.all)
-  func bounds(key: ConfigurationKey) {
+  func bounds(key: ConfigurationKey) throws {
     guard case .integer(let range, _, let path) = key.kind else { return }
     for (value, isGood) in [
       (range.lowerBound, true), (range.upperBound, true),
       (range.lowerBound - 1, false), (range.upperBound + 1, false),
     ] {
-      let loaded = try? Configuration.load(file: nil, environment: [key.variable: "\(value)"])
+      var environment = try certificateVariables()
+      environment[key.variable] = "\(value)"
+      let loaded = try? Configuration.load(file: nil, environment: environment)
       #expect(
         loaded.map { $0[keyPath: path] } == (isGood ? value : nil), "\(key.fullName) = \(value)")
     }
@@ -206,6 +243,42 @@ import Testing
       ])
   }
 
+  @Test func aCertificateThatCannotBeShownStopsTheStart() throws {
+    let good = try certificateVariables()
+    let files = [
+      good["SPLITSTREAM_TLS_CERTIFICATE_FILE"] ?? "", good["SPLITSTREAM_TLS_KEY_FILE"] ?? "",
+    ]
+    func mistakes(_ toml: String) throws -> [String] {
+      try #require(throws: ConfigurationError.self) { try load("[tls]\n" + toml) }.mistakes
+    }
+    #expect(
+      try mistakes("port = 8443")
+        == ["tls.certificate_file: must be given", "tls.key_file: must be given"])
+    #expect(try mistakes("key_file = \"\(files[1])\"") == ["tls.certificate_file: must be given"])
+    let missing = try mistakes("certificate_file = \"/no\"\nkey_file = \"\(files[1])\"")
+    #expect(
+      missing == [
+        "tls.certificate_file: cannot read the certificate in /no: No such file or directory"
+      ])
+    let other = try SelfSignedCertificate.make(commonName: "other", names: "DNS:a", days: 1)
+    let key = try folder.write(other.key, to: "other.key")
+    let mismatch = try mistakes("certificate_file = \"\(files[0])\"\nkey_file = \"\(key)\"")
+    #expect(
+      mismatch == [
+        "tls.key_file: cannot use \(key): it is not the private key of the certificate in \(files[0])"
+      ])
+  }
+
+  @Test func proxyHeadersNeedSomebodyToBelieve() throws {
+    let error = try #require(throws: ConfigurationError.self) {
+      try load("[proxies]\nprotocol = true")
+    }
+    #expect(
+      error.mistakes == [
+        "proxies.protocol: proxies.trusted must say whose PROXY headers are believed"
+      ])
+  }
+
   @Test func weakPeppersStopTheStart() throws {
     let weak = try #require(throws: ConfigurationError.self) {
       try load("[security]\npepper = \"short\"")
@@ -241,6 +314,14 @@ import Testing
     let record = Array("A=1\0B=x=y\0A=2\0noSign\0C=\0".utf8)
     #expect(ProcessEnvironment.parse(record) == ["A": "1", "B": "x=y", "C": ""])
     #expect(try ProcessEnvironment.variables()["PATH"] != nil)
+  }
+
+  private func certificateVariables() throws -> [String: String] {
+    let made = try SelfSignedCertificate.make(commonName: "a", names: "DNS:a", days: 1)
+    return [
+      "SPLITSTREAM_TLS_CERTIFICATE_FILE": try folder.write(made.certificate, to: "tls.crt"),
+      "SPLITSTREAM_TLS_KEY_FILE": try folder.write(made.key, to: "tls.key"),
+    ]
   }
 
   private static let pepper = "Q7d0hT3yVbN1sLw9ZkX5cGmR2fJpEoUaI8KxYtHv"

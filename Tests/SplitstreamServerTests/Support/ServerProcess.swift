@@ -56,6 +56,12 @@ final class ServerProcess: Sendable {
     return bytes.split(separator: UInt8(ascii: "\n")).compactMap { try? JSONValue(parsing: $0) }
   }
 
+  func waitUntilLogged(_ message: String) {
+    TestProcess.waitUntil("the server logs \(message): \(log)") {
+      lines.contains { $0["message"]?.string == message }
+    }
+  }
+
   func signal(_ number: Int32) { process.signal(number) }
 
   /// Waits for its end; the status of wait(2).

@@ -3,6 +3,7 @@ import Glibc
 /// A TCP client that sends exactly the bytes it is told, and waits so long at most for each answer.
 final class TestClient {
   private let fd: Int32
+  private var companion: AnyObject?
   private var received: [UInt8] = []
 
   /// One answer as it came.
@@ -23,9 +24,7 @@ final class TestClient {
 
   init(port: Int, waitSeconds: Int = 60) throws {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var wait = timeval(tv_sec: waitSeconds, tv_usec: 0)
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+    setWaits(waitSeconds)
     var on: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
@@ -38,6 +37,15 @@ final class TestClient {
       }
     }
     guard code == 0 else { throw Failure.connect(errno) }
+  }
+
+  /// - Parameters:
+  ///   - fd: a connected socket, which becomes the client's own.
+  ///   - companion: what the connection needs for as long as it lives.
+  init(fd: Int32, keeping companion: AnyObject) {
+    self.fd = fd
+    self.companion = companion
+    setWaits()
   }
 
   deinit { Glibc.close(fd) }
@@ -107,6 +115,12 @@ final class TestClient {
   func shrinkReceiveBuffer() {
     var size: Int32 = 64 << 10
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  private func setWaits(_ seconds: Int = 10) {
+    var wait = timeval(tv_sec: seconds, tv_usec: 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
   }
 
   private func receive() throws -> Bool {

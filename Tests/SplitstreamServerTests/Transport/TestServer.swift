@@ -10,7 +10,11 @@ final class TestServer: Sendable {
   private let notices: NoticeBoard
   private let isJoined = Atomic(false)
 
-  init(_ limits: TransportLimits = TransportLimits()) throws {
+  /// - Parameter redirectingTo: the port that `HTTPSRedirect` sends clients to; nil for none.
+  init(
+    _ limits: TransportLimits = TransportLimits(), _ entrance: Entrance = Entrance(),
+    redirectingTo tlsPort: Int? = nil
+  ) throws {
     let loop = try EventLoop(index: 0)
     let listener = try Listener.bind(host: "127.0.0.1", port: 0)[0]
     let notices = NoticeBoard()
@@ -20,8 +24,9 @@ final class TestServer: Sendable {
     thread = LoopThread.start(name: "test-server") {
       let application = TestApplication(loop: loop)
       let server = HTTPServer(
-        loop: loop, listener: listener, limits: limits, application: application,
-        notice: { notices.add($0) })
+        loop: loop, listener: listener, limits: limits,
+        application: tlsPort.map { HTTPSRedirect(to: $0, else: application) } ?? application,
+        entrance: entrance, notice: { notices.add($0) })
       application.server = server
       do { try server.start() } catch { preconditionFailure("\(error)") }
       loop.run()
@@ -65,6 +70,8 @@ final class TestApplication: Application {
     switch String(decoding: request.rawPath, as: UTF8.self) {
     case "/echo", "/large": text([UInt8](request.body))
     case "/path": text([UInt8](request.rawQuery))
+    case "/origin":
+      text([UInt8]("\(request.origin.address) \(request.origin.isSecure)".utf8))
     case "/megabytes": text([UInt8](repeating: 0x6d, count: 8 << 20))
     case "/kilobytes": text([UInt8](repeating: 0x6b, count: 100 << 10))
     case "/release": release()
