@@ -56,7 +56,8 @@ struct ExperimentHistory: Sendable {
         exposures.append(
           Exposure(
             id: ULID(time: at, random: (random.next(), random.next())), unit: unit,
-            generation: generation, variant: Int.random(in: 0...row.variants.count, using: &random),
+            generation: generation + 1,
+            variant: Int.random(in: 0...row.variants.count, using: &random),
             at: at, supersededAt: supersededAt))
       }
       for _ in 0..<Int.random(in: 0...5, using: &random) {
@@ -112,7 +113,7 @@ struct ExperimentHistory: Sendable {
     name: "history_assignments",
     sql: """
       INSERT INTO assignments (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch)
-      SELECT $1, unit_id, id, $4, reason, 0, epoch
+      SELECT $1, unit_id, id, $4, reason, 1, epoch
       FROM unnest($2::text[], $3::uuid[], $5::text[], $6::bigint[]) AS a (unit_id, id, reason, epoch)
       """)
   private static let exposureRows = Statement(
