@@ -2,15 +2,15 @@
 enum Operation: String, CaseIterable, Sendable {
   case healthz
   case getCurrentWorkspace
-  case listEnvironments, createEnvironment
-  case listMetrics, createMetric
+  case listEnvironments, createEnvironment, getEnvironment, updateEnvironment, deleteEnvironment
+  case listMetrics, createMetric, getMetric, updateMetric, deleteMetric
   case listExperiments, createExperiment, getExperiment, updateExperiment, archiveExperiment
   case startExperiment, stopExperiment
   case computeSnapshot, getResults, getResultsHistory
   case assign
   case logExposure, logExposureBatch
   case trackEvent, trackEventBatch
-  case listApiKeys, createApiKey
+  case listApiKeys, createApiKey, revokeApiKey, rotateApiKey
   case listAudit
 
   var operationID: String { rawValue }
@@ -34,8 +34,14 @@ enum Operation: String, CaseIterable, Sendable {
     case .getCurrentWorkspace: (.get, "/v1/workspaces/current", .server)
     case .listEnvironments: (.get, "/v1/environments", .server)
     case .createEnvironment: (.post, "/v1/environments", .server)
+    case .getEnvironment: (.get, "/v1/environments/{id}", .server)
+    case .updateEnvironment: (.patch, "/v1/environments/{id}", .server)
+    case .deleteEnvironment: (.delete, "/v1/environments/{id}", .server)
     case .listMetrics: (.get, "/v1/metrics", .server)
     case .createMetric: (.post, "/v1/metrics", .server)
+    case .getMetric: (.get, "/v1/metrics/{id}", .server)
+    case .updateMetric: (.patch, "/v1/metrics/{id}", .server)
+    case .deleteMetric: (.delete, "/v1/metrics/{id}", .server)
     case .listExperiments: (.get, "/v1/experiments", .server)
     case .createExperiment: (.post, "/v1/experiments", .server)
     case .getExperiment: (.get, "/v1/experiments/{id}", .server)
@@ -53,6 +59,8 @@ enum Operation: String, CaseIterable, Sendable {
     case .trackEventBatch: (.post, "/v1/events/batch", .sdk)
     case .listApiKeys: (.get, "/v1/api-keys", .server)
     case .createApiKey: (.post, "/v1/api-keys", .server)
+    case .revokeApiKey: (.delete, "/v1/api-keys/{id}", .server)
+    case .rotateApiKey: (.post, "/v1/api-keys/{id}/rotate", .server)
     case .listAudit: (.get, "/v1/audit", .server)
     }
   }

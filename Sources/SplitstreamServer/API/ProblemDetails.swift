@@ -86,6 +86,10 @@ struct ProblemDetails {
       self.init(
         status: 409, kind: "conflict", title: "Not possible in the present state",
         detail: what.map { "There is \($0) already." } ?? "This exists already.")
+    case .inUse:
+      self.init(
+        status: 409, kind: "conflict", title: "Not possible in the present state",
+        detail: "Something else refers to it, or what it refers to is being deleted.")
     case .failed: self = .internalError
     }
   }

@@ -17,6 +17,7 @@ final class LoopService {
     let pepper: Pepper
     let clock: ServerClock
     let cache: AssignmentCache
+    let keyUsage: KeyUsage
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
     let log: Logger
@@ -37,7 +38,9 @@ final class LoopService {
     catalogue = CatalogueHolder(Catalogue())
     let service = APIService(
       handlers: Self.handlers(shared, Database(pipelines), redis, loop),
-      authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,
+      authenticator: Authenticator(
+        pepper: shared.pepper, clock: shared.clock, usage: shared.keyUsage),
+      catalogue: catalogue,
       bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
     ) { error, request in
       log.error(
@@ -97,8 +100,16 @@ final class LoopService {
       case .listEnvironments: .keyed(ListEnvironmentsHandler(store: tenancy))
       case .createEnvironment:
         .keyed(CreateEnvironmentHandler(store: tenancy, ids: ids, changes: shared.changes))
+      case .getEnvironment: .keyed(GetEnvironmentHandler(store: tenancy))
+      case .updateEnvironment:
+        .keyed(UpdateEnvironmentHandler(store: tenancy, ids: ids, changes: shared.changes))
+      case .deleteEnvironment:
+        .keyed(DeleteEnvironmentHandler(store: tenancy, ids: ids, changes: shared.changes))
       case .listMetrics: .keyed(ListMetricsHandler(store: metrics))
       case .createMetric: .keyed(CreateMetricHandler(store: metrics, ids: ids))
+      case .getMetric: .keyed(GetMetricHandler(store: metrics))
+      case .updateMetric: .keyed(UpdateMetricHandler(store: metrics, ids: ids))
+      case .deleteMetric: .keyed(DeleteMetricHandler(store: metrics, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
       case .createExperiment:
         .keyed(CreateExperimentHandler(store: experiments, metrics: metrics, ids: ids))
@@ -124,6 +135,12 @@ final class LoopService {
       case .createApiKey:
         .keyed(
           CreateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes)
+        )
+      case .revokeApiKey:
+        .keyed(RevokeKeyHandler(store: tenancy, ids: ids, changes: shared.changes))
+      case .rotateApiKey:
+        .keyed(
+          RotateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes)
         )
       case .listAudit: .keyed(ListAuditHandler(store: AuditStore(database: database)))
       }

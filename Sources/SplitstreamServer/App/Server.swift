@@ -12,6 +12,7 @@ final class Server: Sendable {
   private let catalogue: CatalogueRefreshJob
   private let drain: EventDrainJob
   private let analysis: AnalysisJob
+  private let housekeeping: HousekeepingJob
   private let shutdownSeconds: Int
 
   /// Starts everything. When PostgreSQL or Redis is not there yet it answers 503 until they are.
@@ -38,10 +39,13 @@ final class Server: Sendable {
       leaseSeconds: configuration.events.chunkLeaseSeconds, log: log
     ) { holders.shards }
     let analysis = AnalysisJob(postgres: postgres, log: log)
+    let keyUsage = KeyUsage()
+    let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
       cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
+      keyUsage: keyUsage,
       changes: CatalogueChanges { await catalogue.apply($0) },
       compute: { experiment, shard, peek in
         do {
@@ -76,11 +80,13 @@ final class Server: Sendable {
     }
     drain.start(everyMilliseconds: configuration.events.drainIntervalMilliseconds)
     analysis.start(everySeconds: configuration.analysis.tickSeconds)
+    housekeeping.start(everySeconds: 10)
     self.loops = loops
     self.services = services
     self.catalogue = catalogue
     self.drain = drain
     self.analysis = analysis
+    self.housekeeping = housekeeping
   }
 
   /// Answers what has begun, then stops the jobs and the loops. What was accepted stays in Redis for the next start.
@@ -98,6 +104,7 @@ final class Server: Sendable {
     }
     group.wait()
     analysis.stop()
+    housekeeping.stop()
     drain.stop()
     catalogue.stop()
     for loop in loops { loop.stop() }

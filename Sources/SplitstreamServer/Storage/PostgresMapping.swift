@@ -61,6 +61,7 @@ extension StorageError {
     case .lost(let detail): self = .outcomeUnknown(.postgres, detail)
     case .server(let error) where error.sqlState == "23505":
       self = .conflict(constraint: error.constraint ?? "")
+    case .server(let error) where error.sqlState == "23503": self = .inUse
     case .server(let error) where Self.isPassing(error.sqlState):
       self = .unavailable(.postgres, error.message)
     case .server(let error): self = .failed(.postgres, "\(error.sqlState): \(error.message)")

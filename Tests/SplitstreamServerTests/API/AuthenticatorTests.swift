@@ -78,7 +78,9 @@ import Testing
   }
 
   /// Operations on one experiment.
-  private static let onExperiment = keyed.filter { $0.path.contains("{id}") }
+  private static let onExperiment = keyed.filter {
+    $0.path.hasPrefix("/v1/experiments/{id}")
+  }
 
   @Test("what another workspace or environment has does not exist", arguments: onExperiment)
   func foreignExperiment(operation: Operation) async throws {

@@ -70,6 +70,7 @@ struct OpenAPIDocument {
     guard let request = operation(operationID)?.definition["requestBody"] else {
       return body.isEmpty ? [] : ["\(operationID) takes no body"]
     }
+    if body.isEmpty && request["required"]?.bool != true { return [] }
     return content(request, "application/json", Array(body), operationID)
   }
 

@@ -33,6 +33,11 @@ final class RunningServer: Sendable {
     )
   }
 
+  /// Another process's server, as far as the stores can tell.
+  static func sharing(_ other: RunningServer) throws -> RunningServer {
+    try RunningServer(other.stores)
+  }
+
   func stop() { server.stop() }
 
   var port: Int { server.port }
