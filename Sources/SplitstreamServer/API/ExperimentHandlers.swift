@@ -46,7 +46,13 @@ struct GetExperimentHandler: Handler {
   let store: ExperimentStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    .experiment(try await store.find(request.pathParameters[0], for: caller))
+    let experiment = try await store.find(request.pathParameters[0], for: caller)
+    let response = Response.experiment(experiment)
+    guard let condition = request.headerText("if-none-match"),
+      condition == "*" || experiment.isNamed(by: condition, isWeak: true)
+    else { return response }
+    // RFC 9110 §15.4.5: the fields that a 200 would have had to name its version.
+    return Response(status: 304, headers: response.headers)
   }
 }
 

@@ -168,10 +168,13 @@ extension Experiment {
   /// A strong validator (RFC 9110 §8.8.3): every change of the definition raises the version.
   var entityTag: String { "\"\(version)\"" }
 
-  /// Whether one of the tags of an If-Match header is this version's.
-  func isNamed(by condition: String) -> Bool {
+  /// Whether one of the tags of an If-Match or If-None-Match header is this version's.
+  ///
+  /// - Parameter isWeak: compare weakly (RFC 9110 §8.8.3.2), as If-None-Match does.
+  func isNamed(by condition: String, isWeak: Bool = false) -> Bool {
     condition.split(separator: ",").contains { tag in
-      tag.drop { $0 == " " }.prefix { $0 != " " } == entityTag[...]
+      let tag = tag.drop { $0 == " " }.prefix { $0 != " " }
+      return (isWeak && tag.hasPrefix("W/") ? tag.dropFirst(2) : tag) == entityTag[...]
     }
   }
 }

@@ -82,6 +82,10 @@ struct ProblemDetails {
         detail: "Nothing of this request was accepted. Repeat it after the time in Retry-After.")
       headers = [("Retry-After", "2")]
     case .conflict(let constraint):
+      if constraint == AuditEntry.onceConstraint {
+        self.init(APIError.conflict("A request with this Idempotency-Key has taken effect."))
+        return
+      }
       let what = Self.uniqueFields[constraint]
       self.init(
         status: 409, kind: "conflict", title: "Not possible in the present state",

@@ -36,10 +36,13 @@ final class LoopService {
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
     catalogue = CatalogueHolder(Catalogue())
+    let database = Database(pipelines)
     let service = APIService(
-      handlers: Self.handlers(shared, Database(pipelines), redis, loop),
+      handlers: Self.handlers(shared, database, redis, loop),
       authenticator: Authenticator(
         pepper: shared.pepper, clock: shared.clock, usage: shared.keyUsage),
+      idempotency: IdempotencyGuard(
+        store: IdempotencyStore(database: database), ids: IDSource(clock: shared.clock)),
       catalogue: catalogue,
       bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
     ) { error, request in

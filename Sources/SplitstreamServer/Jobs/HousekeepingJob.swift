@@ -36,7 +36,9 @@ final class HousekeepingJob: Sendable {
   private func keepHouse(_ state: inout State) {
     let keys = usage.take()
     do {
-      try KeyUsageStore(session: try state.postgres.open()).record(keys)
+      let session = try state.postgres.open()
+      try KeyUsageStore(session: session).record(keys)
+      try session.execute(IdempotencyStore.expire, [])
       state.failures.succeeded("housekeeping")
     } catch {
       usage.putBack(keys)

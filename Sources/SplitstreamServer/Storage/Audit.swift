@@ -5,6 +5,8 @@ struct Actor: Sendable {
   let environmentID: ULID?
   /// The API key; nil for the operator's own commands.
   let keyID: ULID?
+  /// Of the Idempotency-Key that the request came with; the id of the one line that tells what it did.
+  var idempotencyID: ULID?
 }
 
 /// One line of the audit log: a mutation or a peek, written in the transaction that it records.
@@ -16,6 +18,9 @@ struct AuditEntry: Sendable {
   let targetID: ULID
   /// A JSON object.
   let payload: [UInt8]
+
+  /// What a second attempt under one Idempotency-Key runs into: its line has the same id.
+  static let onceConstraint = "audit_log_pkey"
 
   /// An INSERT to stand in a WITH clause: one entry for each row of `source`. Its values are `values`, from `$first` on.
   static func insert(from source: String, first: Int) -> String {
@@ -30,7 +35,8 @@ struct AuditEntry: Sendable {
 
   var values: [PostgresValue] {
     [
-      .id(id), .id(actor.workspaceID), .id(actor.environmentID), .id(actor.keyID), .text(action),
+      .id(actor.idempotencyID ?? id), .id(actor.workspaceID), .id(actor.environmentID),
+      .id(actor.keyID), .text(action),
       .text(targetType), .text(targetID.text), .jsonb(payload),
     ]
   }
