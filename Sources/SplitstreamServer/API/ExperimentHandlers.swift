@@ -13,7 +13,8 @@ struct ListExperimentsHandler: Handler {
       return Paging.response([Experiment](), page, id: \.id)
     }
     let filter = ExperimentStore.Filter(
-      environmentID: environment ?? caller.key.environmentID, status: status)
+      environmentID: environment ?? caller.key.environmentID, status: status,
+      tag: query.text("tag"), owner: query.text("owner"))
     let experiments = try await store.experiments(
       of: caller.key.workspaceID, matching: filter, page: page)
     return Paging.response(experiments, page, id: \.id)

@@ -105,11 +105,9 @@ struct StartExperimentHandler: Handler {
         throw APIError.conflict(
           "Only a draft can be started; this experiment is \(current.status.rawValue).")
       }
-      let allocation = Allocation(weights: current.definition.variants.map(\.weight))
       return ExperimentLifecycle.Decision(
         definition: current.definition,
-        transition: ExperimentStore.Transition(
-          status: .running, starts: true, epoch: WeightEpoch(number: 1, allocation: allocation)),
+        transition: .start(of: current.definition),
         action: "experiment.started", payload: AuditPayload.of(["key": current.definition.key]))
     }
     return .experiment(experiment)
@@ -134,8 +132,7 @@ struct StopExperimentHandler: Handler {
       }
       return ExperimentLifecycle.Decision(
         definition: current.definition,
-        transition: ExperimentStore.Transition(
-          status: .stopped, stops: true, stopReason: reason, outcomeNotes: notes),
+        transition: .stop(reason, notes: notes),
         action: "experiment.stopped",
         payload: AuditPayload.of([
           "key": current.definition.key, "reason": reason?.rawValue, "outcome_notes": notes,

@@ -13,6 +13,7 @@ final class Server: Sendable {
   private let drain: EventDrainJob
   private let analysis: AnalysisJob
   private let housekeeping: HousekeepingJob
+  private let schedule: ScheduleJob
   private let shutdownSeconds: Int
 
   /// Starts everything. When PostgreSQL or Redis is not there yet it answers 503 until they are.
@@ -41,6 +42,7 @@ final class Server: Sendable {
     let analysis = AnalysisJob(postgres: postgres, log: log)
     let keyUsage = KeyUsage()
     let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)
+    let schedule = ScheduleJob(postgres: postgres, clock: clock, log: log)
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
@@ -81,12 +83,14 @@ final class Server: Sendable {
     drain.start(everyMilliseconds: configuration.events.drainIntervalMilliseconds)
     analysis.start(everySeconds: configuration.analysis.tickSeconds)
     housekeeping.start(everySeconds: 10)
+    schedule.start(everySeconds: 1)
     self.loops = loops
     self.services = services
     self.catalogue = catalogue
     self.drain = drain
     self.analysis = analysis
     self.housekeeping = housekeeping
+    self.schedule = schedule
   }
 
   /// Answers what has begun, then stops the jobs and the loops. What was accepted stays in Redis for the next start.
@@ -105,6 +109,7 @@ final class Server: Sendable {
     group.wait()
     analysis.stop()
     housekeeping.stop()
+    schedule.stop()
     drain.stop()
     catalogue.stop()
     for loop in loops { loop.stop() }

@@ -50,10 +50,12 @@ struct ExperimentDefinition: Equatable, Sendable {
   var decisionRule = DecisionRule()
   var primaryMetricID: ULID?
   var guardrailMetricIDs: [ULID] = []
+  var plan = ExperimentPlan()
 
   /// The rules that need more than one field, and the ranges of the decision rule.
   func problems() -> [FieldProblem] {
     var problems = variants.problems(at: "/variants") + decisionRule.problems(at: "/decision_rule")
+    problems += plan.problems()
     var seen: Set<ULID> = []
     if let primaryMetricID { seen.insert(primaryMetricID) }
     for (index, metric) in guardrailMetricIDs.enumerated() where !seen.insert(metric).inserted {
@@ -79,6 +81,7 @@ struct ExperimentDefinition: Equatable, Sendable {
     check(unitType == changed.unitType && unitAttribute == changed.unitAttribute, "/unit_type")
     check(assignmentMode == changed.assignmentMode, "/assignment_mode")
     check(primaryMetricID == changed.primaryMetricID, "/primary_metric_id")
+    check(plan.startAt == changed.plan.startAt, "/start_at")
     check(
       Set(variants.map(\.key)) == Set(changed.variants.map(\.key))
         && variants.first(where: \.isControl)?.key

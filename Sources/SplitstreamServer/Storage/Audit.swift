@@ -61,6 +61,10 @@ struct AuditStore {
     var action: String?
     var targetType: String?
     var targetID: String?
+    var actorID: ULID?
+    /// From this time on, and before that one.
+    var since: Timestamp?
+    var until: Timestamp?
   }
 
   /// Newest first. A key that is bound to an environment reads that environment's lines only.
@@ -72,7 +76,9 @@ struct AuditStore {
       [
         .id(workspace), .id(environment), .text(orNull: filter.action),
         .text(orNull: filter.targetType),
-        .text(orNull: filter.targetID), .id(page.before), .int(page.limit),
+        .text(orNull: filter.targetID), .id(page.before), .int(page.limit), .id(filter.actorID),
+        filter.since.map(PostgresValue.instant) ?? .null,
+        filter.until.map(PostgresValue.instant) ?? .null,
       ]
     ) { row throws(PostgresError) in
       Line(
@@ -90,6 +96,9 @@ struct AuditStore {
       WHERE workspace_id = $1 AND ($2::uuid IS NULL OR environment_id = $2)
         AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR target_type = $4)
         AND ($5::text IS NULL OR target_id = $5) AND ($6::uuid IS NULL OR id < $6)
+        AND ($8::uuid IS NULL OR actor_id = $8)
+        AND ($9::timestamptz IS NULL OR created_at >= $9)
+        AND ($10::timestamptz IS NULL OR created_at < $10)
       ORDER BY id DESC LIMIT $7::bigint
       """)
 }

@@ -97,8 +97,10 @@ extension RunningServer {
             let client = try TestClient(port: port)
             try client.send(request)
             let answer = try client.answer(isHead: method == "HEAD")
+            let isText = answer.head.lowercased().contains("content-type: text/")
             let json =
-              try answer.body.isEmpty ? JSONValue(text: "null") : JSONValue(parsing: answer.body)
+              try answer.body.isEmpty || isText
+              ? JSONValue(text: "null") : JSONValue(parsing: answer.body)
             return APIReply(status: answer.status, head: answer.head, body: answer.body, json: json)
           })
       }
