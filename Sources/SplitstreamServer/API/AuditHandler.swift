@@ -1,4 +1,5 @@
-/// `GET /v1/audit`: who changed what, and who looked at results early; as a table for `Accept: text/csv`.
+/// `GET /v1/audit`: who changed what, and who looked at results early; with `Accept: text/csv` as a
+/// table.
 struct ListAuditHandler: Handler {
   let store: AuditStore
 
@@ -34,7 +35,8 @@ extension AuditStore.Line: JSONWritable {
   }
 }
 
-/// A page of the audit log as CSV. The next page's cursor stands in a header: a table has no place for it.
+/// A page of the audit log as CSV. The next page's cursor stands in a header: a table has no place
+/// for it.
 private enum AuditTable {
   static func response(_ lines: [AuditStore.Line], _ page: Page) -> Response {
     let shown = lines.prefix(page.limit - 1)

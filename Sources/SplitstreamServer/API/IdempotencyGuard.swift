@@ -1,6 +1,8 @@
-/// Does once what is asked several times under one Idempotency-Key, and answers the first answer again.
+/// Does once what is asked several times under one Idempotency-Key, and answers the first answer
+/// again.
 ///
-/// Any POST of an admin path may carry one. Kept per API key for 24 hours; a refused request does not use it up.
+/// Any POST of an admin path may carry one. Kept per API key for 24 hours; a refused request does
+/// not use it up.
 struct IdempotencyGuard {
   let store: IdempotencyStore
   let ids: IDSource

@@ -71,7 +71,8 @@ struct CreateKeyHandler: Handler {
   }
 }
 
-/// `DELETE /v1/api-keys/{id}`: from the answer on this process refuses the key, every other within a second.
+/// `DELETE /v1/api-keys/{id}`: from the answer on this process refuses the key, every other within
+/// a second.
 struct RevokeKeyHandler: Handler {
   let store: TenancyStore
   let ids: IDSource
@@ -89,7 +90,8 @@ struct RevokeKeyHandler: Handler {
   }
 }
 
-/// `POST /v1/api-keys/{id}/rotate`: another secret for the same key; the old one stays in force for a chosen time.
+/// `POST /v1/api-keys/{id}/rotate`: another secret for the same key; the old one stays in force for
+/// a chosen time.
 struct RotateKeyHandler: Handler {
   static let overlapSeconds = 0...604_800
 

@@ -37,7 +37,8 @@ struct GetMetricHandler: Handler {
   }
 }
 
-/// `PATCH /v1/metrics/{id}`: what a started experiment measures by may get another name, not another meaning.
+/// `PATCH /v1/metrics/{id}`: what a started experiment measures by may get another name, not
+/// another meaning.
 struct UpdateMetricHandler: Handler {
   let store: MetricStore
   let ids: IDSource

@@ -12,6 +12,7 @@ enum Operation: String, CaseIterable, Sendable {
   case trackEvent, trackEventBatch
   case listApiKeys, createApiKey, revokeApiKey, rotateApiKey
   case listAudit
+  case getDescription, getReference
 
   var operationID: String { rawValue }
   var method: HTTPMethod { route.method }
@@ -62,6 +63,8 @@ enum Operation: String, CaseIterable, Sendable {
     case .revokeApiKey: (.delete, "/v1/api-keys/{id}", .server)
     case .rotateApiKey: (.post, "/v1/api-keys/{id}/rotate", .server)
     case .listAudit: (.get, "/v1/audit", .server)
+    case .getDescription: (.get, "/openapi.json", .open)
+    case .getReference: (.get, "/docs", .open)
     }
   }
 }

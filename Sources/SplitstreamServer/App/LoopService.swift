@@ -18,6 +18,7 @@ final class LoopService {
     let clock: ServerClock
     let cache: AssignmentCache
     let keyUsage: KeyUsage
+    let documentation: Documentation
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
     let log: Logger
@@ -145,6 +146,8 @@ final class LoopService {
         .keyed(
           RotateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes)
         )
+      case .getDescription: .open(shared.documentation.description)
+      case .getReference: .open(shared.documentation.reference)
       case .listAudit: .keyed(ListAuditHandler(store: AuditStore(database: database)))
       }
     }

@@ -48,6 +48,7 @@ final class Server: Sendable {
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
       cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
       keyUsage: keyUsage,
+      documentation: try Documentation(PackageResources.openapi_json),
       changes: CatalogueChanges { await catalogue.apply($0) },
       compute: { experiment, shard, peek in
         do {

@@ -1,4 +1,5 @@
-/// What an experiment's author notes beside its design: what it is about, whose it is, when it begins and ends by itself.
+/// What an experiment's author notes beside its design: what it is about, whose it is, when it
+/// begins and ends by itself.
 struct ExperimentPlan: Equatable, Sendable {
   var description = ""
   var owner: String?

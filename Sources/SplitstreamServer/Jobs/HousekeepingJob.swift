@@ -1,7 +1,8 @@
 import Dispatch
 import Logging
 
-/// Small things that are due every few seconds: the last use of keys, idempotency keys that have had their day.
+/// Small things that are due every few seconds: the last use of keys, idempotency keys that have
+/// had their day.
 final class HousekeepingJob: Sendable {
   private struct State {
     var postgres: SessionHolder

@@ -1,6 +1,7 @@
 import Logging
 
-/// Starts and stops experiments at their planned times, within seconds; of several processes one at each tick.
+/// Starts and stops experiments at their planned times, within seconds; of several processes one at
+/// each tick.
 final class ScheduleJob: Sendable {
   private struct State {
     var postgres: SessionHolder

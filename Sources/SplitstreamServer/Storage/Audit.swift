@@ -5,7 +5,8 @@ struct Actor: Sendable {
   let environmentID: ULID?
   /// The API key; nil for the operator's own commands.
   let keyID: ULID?
-  /// Of the Idempotency-Key that the request came with; the id of the one line that tells what it did.
+  /// Of the Idempotency-Key that the request came with; the id of the one line that tells what it
+  /// did.
   var idempotencyID: ULID?
 }
 

@@ -12,7 +12,8 @@ struct Catalogue: Sendable {
 
   // MARK: Reading
 
-  /// The key in force with this hash; nil when it is unknown, revoked or was replaced and has ended by `now`.
+  /// The key in force with this hash; nil when it is unknown, revoked or was replaced and has ended
+  /// by `now`.
   func key(_ hash: KeyHash, at now: @autoclosure () -> Timestamp) -> APIKey? {
     guard let found = keys[hash] else { return nil }
     if let end = found.validUntil, end <= now() { return nil }
@@ -54,7 +55,8 @@ struct Catalogue: Sendable {
     environmentsBySlug[SlugInWorkspace(workspace: old.workspaceID, slug: old.slug)] = nil
   }
 
-  /// - Parameter validUntil: nil for the key's own secret, the end of the overlap for the one before it.
+  /// - Parameter validUntil: nil for the key's own secret, the end of the overlap for the one
+  ///   before it.
   mutating func put(_ key: APIKey, hash: KeyHash, validUntil: Timestamp? = nil) {
     keys[hash] = KeyInForce(key: key, validUntil: validUntil)
     keyHashes[key.id, default: []].append(hash)

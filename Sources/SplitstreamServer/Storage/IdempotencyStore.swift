@@ -1,11 +1,13 @@
 /// First answers to requests that carry an Idempotency-Key, for 24 hours.
 ///
-/// A claim is a row of its own, committed before the work begins. What the work does carries the claim's id in its audit
-/// line, in its own transaction: a second attempt finds that line, or cannot commit beside it.
+/// A claim is a row of its own, committed before the work begins. What the work does carries the
+/// claim's id in its audit line, in its own transaction: a second attempt finds that line, or
+/// cannot commit beside it.
 struct IdempotencyStore {
   let database: Database
 
-  /// How long a request may take before another may try the same. Longer than any request waits for anything.
+  /// How long a request may take before another may try the same. Longer than any request waits for
+  /// anything.
   static let leaseSeconds = 120
 
   /// One use of an Idempotency-Key.

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Which API keys this process has seen since somebody last asked: `last_used_at` without a write per request.
+/// Which API keys this process has seen since somebody last asked: `last_used_at` without a write
+/// per request.
 final class KeyUsage: Sendable {
   private let used = Mutex<Set<ULID>>([])
   /// Raised whenever the keys are taken, so that the loops begin anew.

@@ -19,8 +19,8 @@ struct MetricStore {
     case gone
   }
 
-  /// Makes `definition` true. What a started experiment measures by stays as it is: the condition and the change are
-  /// one statement.
+  /// Makes `definition` true. What a started experiment measures by stays as it is: the condition
+  /// and the change are one statement.
   ///
   /// - Throws: `StorageError.conflict("metrics_key")` when the workspace has another with this key.
   func change(_ id: ULID, to definition: MetricDefinition, audit: AuditEntry)

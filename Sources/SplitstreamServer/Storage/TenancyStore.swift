@@ -35,7 +35,8 @@ struct TenancyStore {
 
   /// Members that are nil stay as they are.
   ///
-  /// - Throws: `StorageError.conflict("environments_slug")` when the workspace has one with this slug.
+  /// - Throws: `StorageError.conflict("environments_slug")` when the workspace has one with this
+  ///   slug.
   func change(
     environment id: ULID, slug: String?, name: String?, audit: AuditEntry
   ) async throws(StorageError) -> Environment? {
@@ -82,7 +83,8 @@ struct TenancyStore {
     } == 1
   }
 
-  /// Gives a key another secret; the one it had stays in force for `overlapSeconds`, and one before that no longer.
+  /// Gives a key another secret; the one it had stays in force for `overlapSeconds`, and one before
+  /// that no longer.
   ///
   /// - Returns: nil when the key is not in force any more.
   func rotate(
@@ -143,8 +145,8 @@ struct TenancyStore {
       SELECT \(environmentColumns) FROM changed
       """)
 
-  // Foreign keys are checked when the statement ends: what still refers to the environment keeps all of it from
-  // happening, however lately it was made.
+  // Foreign keys are checked when the statement ends: what still refers to the environment keeps
+  // all of it from happening, however lately it was made.
   static let deleteEnvironment = Statement(
     name: "environment_delete",
     sql: """

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// What an author notes beside the design, and that experiments begin and end by themselves when they should.
+/// What an author notes beside the design, and that experiments begin and end by themselves when
+/// they should.
 @Suite struct ExperimentPlanTests {
   let server: RunningServer
   init() throws { server = try .shared() }

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Every operation, called by everybody who should not get through and by those who should: one table says what they get.
+/// Every operation, called by everybody who should not get through and by those who should: one
+/// table says what they get.
 ///
 /// An operation that is not in the table fails the suite, so that none comes without its walls.
 @Suite struct TenancyMatrixTests {
@@ -14,7 +15,8 @@ import Testing
     case none, experiment, environment, metric, key
   }
 
-  /// What a call without a fault would be, and what a key of another environment or workspace gets for it.
+  /// What a call without a fault would be, and what a key of another environment or workspace gets
+  /// for it.
   struct Rule {
     var target = Target.none
     /// The body of a call that is only refused for who makes it; `$ID` stands for the target.
