@@ -21,7 +21,7 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test lint format verify packages clean
+.PHONY: help run build test contract lint format verify packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ build: packages ## Build the release, .build/release/splitstream-server
 
 test: packages ## Run the tests against stores of their own; some: make test FILTER=Configuration
 	@swift test --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+
+contract: build ## Try what openapi.json promises with schemathesis and a generated Python client
+	@Tests/Contract/run
 
 lint: ## Check the format of the sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift

@@ -44,11 +44,12 @@ struct UpdateExperimentHandler: Handler {
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let condition = request.headerText("if-match")
     let experiment = try await lifecycle.change(request.pathParameters[0], for: caller) { current in
+      let changed = try ExperimentInput.read(
+        try BodyReader(request), changing: current.definition, ids: lifecycle.ids)
+      // RFC 9110 §13.2.1: a condition has nothing to say about a request that is refused anyway.
       if let condition, condition != "*", !current.isNamed(by: condition) {
         throw APIError.preconditionFailed("The experiment is at \(current.entityTag) now.")
       }
-      let changed = try ExperimentInput.read(
-        try BodyReader(request), changing: current.definition, ids: lifecycle.ids)
       if changed == current.definition { return nil }
       try Self.checkStatus(current, changed)
       try await ExperimentReferences.check(changed, for: caller, metrics: metrics)

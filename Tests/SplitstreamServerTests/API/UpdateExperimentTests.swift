@@ -193,4 +193,14 @@ import Testing
     try await server.call(.updateExperiment, experiment.id, body: #"{"name":"New"}"#)
     #expect(try await status(tag) == 200)
   }
+
+  @Test("a wrong change is wrong whatever version it is based on")
+  func conditionComesLast() async throws {
+    let experiment = try await server.draft()
+    for (body, status) in [("{", 400), (#"{"name":7}"#, 422), (#"{"name":"New"}"#, 412)] {
+      let reply = try await server.call(
+        .updateExperiment, experiment.id, body: body, headers: ["If-Match: \"stale\""])
+      #expect(reply.status == status)
+    }
+  }
 }
