@@ -21,10 +21,10 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test contract lint format verify packages clean
+.PHONY: help run build test contract lint format verify bench-connections packages chaos clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build a release and serve on 127.0.0.1:8000; options: make run ARGS="--port 8001"
 	@exec $(SERVER) dev $(ARGS)
@@ -46,6 +46,9 @@ format: ## Put the sources into format
 
 verify: lint build test ## Everything CI runs; green before a push
 
+bench-connections: build ## Measure what 10,000 idle connections cost in memory and time
+	@python3 Tests/Benchmarks/bench_connections.py --server $(SERVER)
+
 packages: ## Install the Debian packages that are missing, as root or with sudo
 	@command -v swift >/dev/null || {
 	  echo "Swift 6.2 or later is needed: https://www.swift.org/install/linux/" >&2
@@ -62,6 +65,9 @@ packages: ## Install the Debian packages that are missing, as root or with sudo
 	$$sudo apt-get update --quiet=2
 	$$sudo env DEBIAN_FRONTEND=noninteractive \
 	  apt-get install --yes --quiet=2 --no-install-recommends "$${missing[@]}"
+
+chaos: build ## Kill and pause servers and stores under load, and count: lost 0, doubled 0
+	@python3 Tests/Chaos/run.py $(ARGS)
 
 clean: ## Remove what was built; the data in .splitstream stays
 	@rm -rf .build

@@ -1,2 +1,4 @@
 #pragma once
+// The types of glibc keep one owner: the module that Swift itself imports them by.
+#pragma clang module import SwiftGlibc
 #include <sodium.h>

@@ -6,6 +6,7 @@ final class APIService: Application {
   private let idempotency: IdempotencyGuard
   private let catalogue: CatalogueHolder
   private let bodyBytesMax: (usual: Int, batch: Int)
+  private let jsonDepthMax: Int
   private let log: (any Error, Request) -> Void
 
   /// Who answers an operation.
@@ -18,7 +19,8 @@ final class APIService: Application {
   init(
     handlers: [Operation: Route], authenticator: Authenticator, idempotency: IdempotencyGuard,
     catalogue: CatalogueHolder,
-    bodyBytesMax: (usual: Int, batch: Int), log: @escaping (any Error, Request) -> Void
+    bodyBytesMax: (usual: Int, batch: Int), jsonDepthMax: Int,
+    log: @escaping (any Error, Request) -> Void
   ) {
     router = Router(Operation.allCases.map { ($0.method, $0.path, $0) })
     routes = handlers
@@ -26,6 +28,7 @@ final class APIService: Application {
     self.idempotency = idempotency
     self.catalogue = catalogue
     self.bodyBytesMax = bodyBytesMax
+    self.jsonDepthMax = jsonDepthMax
     self.log = log
   }
 
@@ -37,7 +40,7 @@ final class APIService: Application {
       case .keyed(let handler):
         let caller = try caller(request, operation)
         if IdempotencyGuard.applies(to: request, operation) { return nil }
-        return try handler.answerNow(request, for: caller)
+        return try handler.answerNow(request, for: caller).map { shared($0, operation) }
       }
     } catch {
       return refusal(error, request)
@@ -52,7 +55,7 @@ final class APIService: Application {
       case .keyed(let handler):
         let caller = try caller(request, operation)
         guard IdempotencyGuard.applies(to: request, operation) else {
-          return try await handler.answer(request, for: caller)
+          return shared(try await handler.answer(request, for: caller), operation)
         }
         return try await idempotency.answer(request, operation, for: caller) {
           try await handler.answer(request, for: $0)
@@ -64,7 +67,10 @@ final class APIService: Application {
   }
 
   func problem(for error: HTTPError) -> Response {
-    ProblemDetails(error).response(instance: nil)
+    var response = ProblemDetails(error).response(instance: nil)
+    // Which path it was is not known here. A page must be able to read why its call was refused.
+    CORS.allow(&response)
+    return response
   }
 
   func bodyBytesMax(for head: Request) -> Int {
@@ -86,6 +92,7 @@ final class APIService: Application {
     case .found(let operation, let parameters):
       var request = request
       request.pathParameters = parameters
+      request.nestingMax = jsonDepthMax
       return (operation, request)
     case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
     case .notFound: throw Refusal(problem: .notFound())
@@ -100,11 +107,15 @@ final class APIService: Application {
     return route
   }
 
-  private func caller(_ request: Request, _ operation: Operation) throws(APIError) -> Caller {
-    let catalogue = catalogue.current
-    guard let key = authenticator.key(of: request, in: catalogue) else { throw .unauthorized }
+  private func caller(_ request: Request, _ operation: Operation) throws -> Caller {
+    guard let catalogue = catalogue.current else {
+      throw StorageError.unavailable(.postgres, "the catalogue has not been read yet")
+    }
+    guard let key = authenticator.key(of: request, in: catalogue) else {
+      throw APIError.unauthorized
+    }
     if operation.access == .server && key.kind != .server {
-      throw .forbidden(
+      throw APIError.forbidden(
         "Client keys assign units and send events and exposures; this needs a server key.")
     }
     return Caller(key: key, catalogue: catalogue)
@@ -112,7 +123,33 @@ final class APIService: Application {
 
   private func refusal(_ error: any Error, _ request: Request) -> Response {
     let problem = (error as? Refusal)?.problem ?? ProblemDetails(error)
+    let sdkMethods = sdkMethods(at: request.rawPath)
+    if request.method == .options, problem.status == 405,
+      let preflight = CORS.preflight(methods: sdkMethods)
+    {
+      return preflight
+    }
     if problem.status >= 500 { log(error, request) }
-    return problem.response(instance: String(decoding: request.rawPath, as: UTF8.self))
+    var response = problem.response(instance: String(decoding: request.rawPath, as: UTF8.self))
+    if !sdkMethods.isEmpty { CORS.allow(&response) }
+    return response
+  }
+
+  private func shared(_ response: Response, _ operation: Operation) -> Response {
+    guard operation.access == .sdk else { return response }
+    var response = response
+    CORS.allow(&response)
+    return response
+  }
+
+  /// The methods by which SDKs call a path.
+  private func sdkMethods(at path: ArraySlice<UInt8>) -> [String] {
+    [HTTPMethod.get, .post].filter { method in
+      if case .found(let operation, _) = router.match(method, path) {
+        operation.access == .sdk
+      } else {
+        false
+      }
+    }.map(\.name)
   }
 }

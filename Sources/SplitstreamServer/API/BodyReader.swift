@@ -15,7 +15,8 @@ struct BodyReader {
   /// The first mistake of each member: one that cannot be read has no rule to break. So many at most, lest an answer
   /// be many times as long as what it is about.
   private final class Notes {
-    static let countMax = 1000
+    /// One more than a problem names, so that it can say that there are more.
+    static let countMax = ProblemDetails.errorsMax + 1
     var problems: [FieldProblem] = []
     var pointers: Set<String> = []
   }
@@ -42,7 +43,7 @@ struct BodyReader {
   static func object(_ request: Request) throws(APIError) -> JSONValue {
     if let type = request.headerText("content-type"), !isJSON(type) { throw .unsupportedMediaType }
     do {
-      return try JSONValue(parsing: request.body)
+      return try JSONValue(parsing: request.body, depthMax: request.nestingMax)
     } catch {
       throw .malformedJSON(error)
     }
@@ -126,6 +127,13 @@ struct BodyReader {
     read(name, expected: "a whole number") { $0.integer }
   }
   func number(_ name: String) -> Given<Double> { read(name, expected: "a number") { $0.double } }
+  /// Any JSON but null, as received.
+  func json(_ name: String, bytesMax: Int) -> Given<[UInt8]> {
+    read(name, expected: "at most \(bytesMax) bytes of JSON") { member in
+      member.source.count <= bytesMax ? [UInt8](member.source) : nil
+    }
+  }
+
   func boolean(_ name: String) -> Given<Bool> { read(name, expected: "true or false") { $0.bool } }
   func id(_ name: String) -> Given<ULID> {
     read(name, expected: "a ULID") { $0.string.flatMap(ULID.init(_:)) }

@@ -7,8 +7,9 @@ struct TrackEventHandler: Handler {
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let body = try BodyReader.object(request)
     let environment = try caller.environment(request)
+    let now = clock.now
     let event = try EventInput.read(
-      body, at: "", environment: environment.id, id: ids.make(), receivedAt: clock.now)
+      body, at: "", environment: environment.id, id: ids.make(at: now), receivedAt: now)
     let verdicts = try await buffer.accept([event], shard: environment.shard)
     var json = JSONWriter()
     json.object { json in
@@ -105,6 +106,8 @@ enum EventInput {
       body.note("properties", "must be at most \(Event.propertiesBytesMax) bytes")
     } else if properties.nesting > Event.propertiesNestingMax {
       body.note("properties", "must be at most \(Event.propertiesNestingMax) levels deep")
+    } else if !ExactNumbers.areAll(in: properties.source) {
+      body.note("properties", "holds a number with more digits than can be kept")
     }
     return [UInt8](properties.source)
   }

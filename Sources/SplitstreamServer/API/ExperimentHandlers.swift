@@ -25,12 +25,14 @@ struct ListExperimentsHandler: Handler {
 struct CreateExperimentHandler: Handler {
   let store: ExperimentStore
   let metrics: MetricStore
+  let groups: MutexGroupStore
   let ids: IDSource
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let body = try BodyReader(request)
     let definition = try ExperimentInput.read(body, ids: ids)
-    try await ExperimentReferences.check(definition, for: caller, metrics: metrics)
+    try await ExperimentReferences.check(
+      definition, for: caller, metrics: metrics, groups: groups)
     let id = ids.make()
     let audit = AuditEntry(
       id: ids.make(), actor: caller.actor(environment: definition.environmentID),
@@ -60,7 +62,8 @@ struct GetExperimentHandler: Handler {
 /// What an experiment names must exist, and be the caller's to name.
 enum ExperimentReferences {
   static func check(
-    _ definition: ExperimentDefinition, for caller: Caller, metrics: MetricStore
+    _ definition: ExperimentDefinition, for caller: Caller, metrics: MetricStore,
+    groups: MutexGroupStore
   ) async throws {
     var problems: [FieldProblem] = []
     let environment = caller.catalogue.environment(definition.environmentID)
@@ -80,6 +83,12 @@ enum ExperimentReferences {
     {
       problems.append(
         FieldProblem(pointer: "/guardrail_metric_ids/\(index)", detail: "there is no such metric"))
+    }
+    if let group = definition.mutexGroupID,
+      try await groups.group(group, of: caller.key.workspaceID, environment: nil) == nil
+    {
+      problems.append(
+        FieldProblem(pointer: "/mutex_group_id", detail: "there is no such mutex group"))
     }
     guard problems.isEmpty else { throw APIError.validation(problems) }
   }

@@ -60,6 +60,7 @@ enum ExperimentInput {
       \.guardrailMetricIDs, body.present("guardrail_metric_ids", body.ids("guardrail_metric_ids")))
     setOptional(&definition.unitAttribute, body.text("unit_attribute", bytes: 1...200))
     setOptional(&definition.primaryMetricID, body.id("primary_metric_id"))
+    setOptional(&definition.mutexGroupID, body.id("mutex_group_id"))
     if let variants = body.present("variants", body.objects("variants")) {
       definition.variants = read(variants, keeping: definition.variants, ids: ids)
     }
@@ -68,7 +69,6 @@ enum ExperimentInput {
     }
     apply(body, to: &definition.plan)
     refuse("audience", "audiences", in: body)
-    refuse("mutex_group_id", "mutex groups", in: body)
   }
 
   private static func apply(_ body: BodyReader, to plan: inout ExperimentPlan) {
@@ -118,22 +118,27 @@ enum ExperimentInput {
       body.present("snapshot_cadence_minutes", body.integer("snapshot_cadence_minutes")))
   }
 
-  /// A variant keeps its id, and so its units, as long as it keeps its key.
+  /// A variant keeps its id, and so its units, as long as it keeps its key; its payload until
+  /// another is given.
   private static func read(_ bodies: [BodyReader], keeping current: [Variant], ids: IDSource)
     -> [Variant]
   {
     bodies.map { body in
-      body.allowOnly(["key", "weight", "description", "is_control"])
+      body.allowOnly(["key", "weight", "description", "is_control", "payload"])
       body.require(["key", "weight"])
       let key = body.present("key", body.key("key", lengthMax: 64)) ?? ""
       let weight = body.present("weight", body.integer("weight"))
       if let weight, !Variant.weights.contains(weight) {
         body.note("weight", "must be from 0 to 100")
       }
+      let old = current.first { $0.key == key }
+      var payload = old?.payload
+      setOptional(&payload, body.json("payload", bytesMax: Variant.payloadBytesMax))
       return Variant(
-        id: current.first { $0.key == key }?.id ?? ids.make(), key: key, weight: weight ?? .min,
+        id: old?.id ?? ids.make(), key: key, weight: weight ?? .min,
         description: body.text("description", bytes: 0...2000).valueOrNil ?? "",
-        isControl: body.present("is_control", body.boolean("is_control")) ?? false)
+        isControl: body.present("is_control", body.boolean("is_control")) ?? false,
+        payload: payload)
     }.withControl()
   }
 }

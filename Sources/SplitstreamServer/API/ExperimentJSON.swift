@@ -16,10 +16,11 @@ extension Experiment: JSONWritable {
       json.member("decision_rule", definition.decisionRule)
       json.member("primary_metric_id", definition.primaryMetricID)
       json.member("guardrail_metric_ids", definition.guardrailMetricIDs)
-      json.member("mutex_group_id", String?.none)
+      json.member("mutex_group_id", definition.mutexGroupID)
       definition.plan.writeMembers(to: &json)
       json.member("started_at", startedAt)
       json.member("stopped_at", stoppedAt)
+      json.member("paused_at", pausedAt)
       // Left out until then: clients made from the contract know no null here.
       if let stopReason { json.member("stop_reason", stopReason.rawValue) }
       if let outcomeNotes { json.member("outcome_notes", outcomeNotes) }
@@ -46,6 +47,7 @@ extension Variant: JSONWritable {
       json.member("weight", weight)
       if !description.isEmpty { json.member("description", description) }
       json.member("is_control", isControl)
+      if let payload { json.member("payload") { $0.raw(payload) } }
     }
   }
 }

@@ -40,19 +40,23 @@ struct ExperimentLifecycle {
 struct UpdateExperimentHandler: Handler {
   let lifecycle: ExperimentLifecycle
   let metrics: MetricStore
+  let groups: MutexGroupStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let condition = request.headerText("if-match")
     let experiment = try await lifecycle.change(request.pathParameters[0], for: caller) { current in
-      let changed = try ExperimentInput.read(
+      var changed = try ExperimentInput.read(
         try BodyReader(request), changing: current.definition, ids: lifecycle.ids)
       // RFC 9110 §13.2.1: a condition has nothing to say about a request that is refused anyway.
       if let condition, condition != "*", !current.isNamed(by: condition) {
         throw APIError.preconditionFailed("The experiment is at \(current.entityTag) now.")
       }
+      // The ranges of slots are kept in the order of the variants, which is fixed from the start on.
+      if current.weightEpoch != nil { changed.variants.sort(like: current.definition.variants) }
       if changed == current.definition { return nil }
       try Self.checkStatus(current, changed)
-      try await ExperimentReferences.check(changed, for: caller, metrics: metrics)
+      try await ExperimentReferences.check(
+        changed, for: caller, metrics: metrics, groups: groups)
       return Self.decision(current, changed)
     }
     return .experiment(experiment)
@@ -77,22 +81,15 @@ struct UpdateExperimentHandler: Handler {
   private static func decision(
     _ current: Experiment, _ changed: ExperimentDefinition
   ) -> ExperimentLifecycle.Decision {
-    var definition = changed
     var transition = ExperimentStore.Transition(status: current.status)
-    if let epoch = current.weightEpoch {
-      // The ranges of slots are kept in the order of the variants, which is fixed from the start on.
-      definition.variants = current.definition.variants.map { old in
-        changed.variants.first { $0.key == old.key } ?? old
-      }
-      let weights = definition.variants.map(\.weight)
-      if weights != epoch.allocation.weights {
-        transition.epoch = WeightEpoch(
-          number: epoch.number + 1, allocation: epoch.allocation.reweighted(to: weights))
-      }
+    let weights = changed.variants.map(\.weight)
+    if let epoch = current.weightEpoch, weights != epoch.allocation.weights {
+      transition.epoch = WeightEpoch(
+        number: epoch.number + 1, allocation: epoch.allocation.reweighted(to: weights))
     }
     return ExperimentLifecycle.Decision(
-      definition: definition, transition: transition, action: "experiment.updated",
-      payload: AuditPayload.of(["key": definition.key, "version": current.version + 1]))
+      definition: changed, transition: transition, action: "experiment.updated",
+      payload: AuditPayload.of(["key": changed.key, "version": current.version + 1]))
   }
 }
 

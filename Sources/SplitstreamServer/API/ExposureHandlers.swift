@@ -13,7 +13,7 @@ struct LogExposureHandler: Handler {
     case .success(let exposure):
       let outcome = try await store.log([exposure])[0]
       guard outcome == .logged else { throw APIError.conflict(ExposureInput.sentence(outcome)) }
-      assignments.forget(exposure.unit, in: exposure.experiment)
+      assignments.forget(exposure.unit, in: exposure.experiment.id)
       return Response(status: 202, headers: [], contentType: nil, body: [])
     }
   }
@@ -46,7 +46,7 @@ struct LogExposureBatchHandler: Handler {
     let outcomes = accepted.isEmpty ? [] : try await store.log(accepted.map(\.exposure))
     for (entry, outcome) in zip(accepted, outcomes) {
       if outcome == .logged {
-        assignments.forget(entry.exposure.unit, in: entry.exposure.experiment)
+        assignments.forget(entry.exposure.unit, in: entry.exposure.experiment.id)
       } else {
         rejected.append(BatchRejection(index: entry.index, reason: ExposureInput.sentence(outcome)))
       }

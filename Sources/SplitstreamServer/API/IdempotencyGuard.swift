@@ -2,7 +2,7 @@
 /// again.
 ///
 /// Any POST of an admin path may carry one. Kept per API key for 24 hours; a refused request does
-/// not use it up.
+/// not use it up. A preview does nothing that could be done twice.
 struct IdempotencyGuard {
   let store: IdempotencyStore
   let ids: IDSource
@@ -11,7 +11,7 @@ struct IdempotencyGuard {
   private static let secret: Set<Operation> = [.createApiKey, .rotateApiKey]
 
   static func applies(to request: Request, _ operation: Operation) -> Bool {
-    operation.method == .post && operation.access == .server
+    operation.method == .post && operation.access == .server && operation != .previewAssignment
       && request.header("idempotency-key") != nil
   }
 

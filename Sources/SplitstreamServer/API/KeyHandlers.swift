@@ -151,10 +151,13 @@ extension TenancyStore {
 }
 
 extension KeySecret {
-  /// What is kept of it; computed on a thread that no loop waits for.
+  /// One at a time: each takes 64 MiB.
+  private static let hashing = DispatchQueue(label: "argon2id")
+
+  /// What is kept of it; slow by design, so computed on a thread that no loop waits for.
   fileprivate func stored(under pepper: Pepper) async throws -> StoredSecret {
     try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async {
+      Self.hashing.async {
         continuation.resume(with: Result { try StoredSecret(self, pepper: pepper) })
       }
     }

@@ -1,13 +1,17 @@
 /// Every operation of the API, named by its operationId: the one map of paths.
 enum Operation: String, CaseIterable, Sendable {
-  case healthz
+  case healthz, readyz
   case getCurrentWorkspace
   case listEnvironments, createEnvironment, getEnvironment, updateEnvironment, deleteEnvironment
   case listMetrics, createMetric, getMetric, updateMetric, deleteMetric
   case listExperiments, createExperiment, getExperiment, updateExperiment, archiveExperiment
   case startExperiment, stopExperiment
   case computeSnapshot, getResults, getResultsHistory
-  case assign
+  case pauseExperiment, resumeExperiment
+  case listAssignments, putOverride, deleteOverride
+  case listMutexGroups, createMutexGroup, getMutexGroup, updateMutexGroup, deleteMutexGroup
+  case assign, assignBatch, previewAssignment
+  case getAssignmentsForUnit, forceRebucket
   case logExposure, logExposureBatch
   case trackEvent, trackEventBatch
   case listApiKeys, createApiKey, revokeApiKey, rotateApiKey
@@ -32,6 +36,7 @@ enum Operation: String, CaseIterable, Sendable {
   private var route: (method: HTTPMethod, path: String, access: Access) {
     switch self {
     case .healthz: (.get, "/v1/healthz", .open)
+    case .readyz: (.get, "/v1/readyz", .open)
     case .getCurrentWorkspace: (.get, "/v1/workspaces/current", .server)
     case .listEnvironments: (.get, "/v1/environments", .server)
     case .createEnvironment: (.post, "/v1/environments", .server)
@@ -53,7 +58,21 @@ enum Operation: String, CaseIterable, Sendable {
     case .computeSnapshot: (.post, "/v1/experiments/{id}/snapshots", .server)
     case .getResults: (.get, "/v1/experiments/{id}/results", .server)
     case .getResultsHistory: (.get, "/v1/experiments/{id}/results/history", .server)
+    case .pauseExperiment: (.post, "/v1/experiments/{id}/pause", .server)
+    case .resumeExperiment: (.post, "/v1/experiments/{id}/resume", .server)
+    case .listAssignments: (.get, "/v1/experiments/{id}/assignments", .server)
+    case .putOverride: (.put, "/v1/experiments/{id}/overrides/{unit_id}", .server)
+    case .deleteOverride: (.delete, "/v1/experiments/{id}/overrides/{unit_id}", .server)
+    case .listMutexGroups: (.get, "/v1/mutex-groups", .server)
+    case .createMutexGroup: (.post, "/v1/mutex-groups", .server)
+    case .getMutexGroup: (.get, "/v1/mutex-groups/{id}", .server)
+    case .updateMutexGroup: (.patch, "/v1/mutex-groups/{id}", .server)
+    case .deleteMutexGroup: (.delete, "/v1/mutex-groups/{id}", .server)
     case .assign: (.post, "/v1/assign", .sdk)
+    case .assignBatch: (.post, "/v1/assign/batch", .sdk)
+    case .previewAssignment: (.post, "/v1/assign/preview", .server)
+    case .getAssignmentsForUnit: (.get, "/v1/assignments/{unit_id}", .sdk)
+    case .forceRebucket: (.delete, "/v1/assignments/{experiment}/{unit_id}", .server)
     case .logExposure: (.post, "/v1/exposures", .sdk)
     case .logExposureBatch: (.post, "/v1/exposures/batch", .sdk)
     case .trackEvent: (.post, "/v1/events", .sdk)

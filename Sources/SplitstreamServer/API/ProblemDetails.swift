@@ -6,6 +6,8 @@ struct ProblemDetails {
   let title: String
   var detail: String?
   var errors: [FieldProblem] = []
+  /// With `not-ready`: what the server has to wait for.
+  var missing: [String] = []
   var headers: [(name: String, value: String)] = []
 
   init(_ error: any Error) {
@@ -50,9 +52,8 @@ struct ProblemDetails {
     case .validation(let problems):
       self.init(
         status: 422, kind: "validation", title: "The request has wrong fields",
-        detail: problems.count == 1
-          ? problems[0].detail : "\(problems.count) fields are wrong; see errors.")
-      errors = problems
+        detail: Self.summary(of: problems))
+      errors = problems.prefix(Self.errorsMax).map(\.bounded)
     case .malformedJSON(let error):
       self.init(
         status: 400, kind: "malformed-json", title: "The body is not JSON",
@@ -66,6 +67,17 @@ struct ProblemDetails {
         status: 503, kind: "unavailable", title: "Not available right now",
         detail: "Events accepted before this call are not stored yet; try again.")
       headers = [("Retry-After", "5")]
+    }
+  }
+
+  /// The most fields that one problem names.
+  static let errorsMax = 100
+
+  private static func summary(of problems: [FieldProblem]) -> String {
+    switch problems.count {
+    case 1: problems[0].detail
+    case ...errorsMax: "\(problems.count) fields are wrong; see errors."
+    default: "More than \(errorsMax) fields are wrong; errors names the first \(errorsMax)."
     }
   }
 
@@ -100,12 +112,21 @@ struct ProblemDetails {
 
   private init(_ error: HTTPError) {
     self.init(status: error.status, kind: error.kind, title: error.title, detail: error.detail)
+    if error.refusal == .unavailable { headers = [("Retry-After", "1")] }
   }
 
   /// Says nothing of the inside; the log has the cause.
   static let internalError = ProblemDetails(
     status: 500, kind: "internal", title: "The server failed",
     detail: "The cause is in the server's log.")
+
+  static func notReady(_ missing: [String], detail: String) -> ProblemDetails {
+    var problem = ProblemDetails(
+      status: 503, kind: "not-ready", title: "Not ready", detail: detail)
+    problem.missing = missing
+    problem.headers = [("Retry-After", "1")]
+    return problem
+  }
 
   static func notFound() -> ProblemDetails {
     ProblemDetails(
@@ -130,6 +151,9 @@ struct ProblemDetails {
       json.member("status", status)
       if let detail { json.member("detail", detail) }
       if let instance { json.member("instance", instance) }
+      if !missing.isEmpty {
+        json.member("missing", array: missing) { json, name in json.string(name) }
+      }
       if !errors.isEmpty {
         json.member("errors", array: errors) { json, error in
           json.object { json in
@@ -147,6 +171,17 @@ struct ProblemDetails {
   private static let uniqueFields = [
     "environments_slug": "an environment with this slug",
     "metrics_key": "a metric with this key",
+    "mutex_groups_key": "a mutex group with this key",
     "experiments_key": "an experiment with this key in this environment",
   ]
+}
+
+extension FieldProblem {
+  /// With a pointer that stays readable: a member's name may be as long as a body.
+  fileprivate var bounded: FieldProblem {
+    guard pointer.utf8.count > 1_000 else { return self }
+    return FieldProblem(
+      pointer: String(String.UnicodeScalarView(pointer.unicodeScalars.prefix(250))) + "…",
+      detail: detail)
+  }
 }

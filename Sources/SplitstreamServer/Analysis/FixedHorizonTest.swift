@@ -84,7 +84,7 @@ struct FixedHorizonTest: Equatable, Sendable {
   }
 
   /// Wilson's score interval of one proportion.
-  private static func wilson(_ p: Double, _ n: Double, _ z: Double) -> Interval {
+  static func wilson(_ p: Double, _ n: Double, _ z: Double) -> Interval {
     let (scale, centre) = (1 + z * z / n, p + z * z / (2 * n))
     let margin = z * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
     return Interval(

@@ -16,8 +16,12 @@ struct Configuration: Sendable {
     var host = "127.0.0.1"
     var port = 8000
     var loops = 0
+    var unreadySeconds = 0
     var shutdownSeconds = 10
+    var idleGraceSeconds = 1
+    var handoverSocket = ""
     var connectionsMax = 20_000
+    var connectionsPerAddressMax = 2_000
   }
 
   struct Limits: Sendable {
@@ -26,10 +30,15 @@ struct Configuration: Sendable {
     var headerCountMax = 100
     var bodyBytesMax = 1_048_576
     var batchBodyBytesMax = 9_437_184
+    var bodyBytesInFlightMax = 268_435_456
+    var jsonDepthMax = 64
+    var requestsPerConnectionMax = 100_000
+    var replyBytesMax = 262_144
     var headSecondsMax = 10
     var bodySecondsMax = 30
     var idleSecondsMax = 60
     var writeSecondsMax = 30
+    var bytesPerSecondMin = 1_000
   }
 
   struct Postgres: Sendable {

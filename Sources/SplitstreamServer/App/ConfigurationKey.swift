@@ -11,6 +11,8 @@ struct ConfigurationKey: Sendable {
     case integer(ClosedRange<Int>, unit: String, WritableKeyPath<Configuration, Int> & Sendable)
     case text(WritableKeyPath<Configuration, String> & Sendable)
     case choice([String], WritableKeyPath<Configuration, String> & Sendable)
+    /// The path of a file; not given by default.
+    case path(WritableKeyPath<Configuration, String> & Sendable)
     case url(schemes: [String], WritableKeyPath<Configuration, String> & Sendable)
     /// A pepper, or the path of a file that holds one; never shown.
     case pepper, pepperFile
@@ -25,11 +27,25 @@ struct ConfigurationKey: Sendable {
       "server", "loops", .integer(0...1_024, unit: "", \.server.loops),
       "Event loops, one thread each; 0 is one per core."),
     key(
+      "server", "unready_seconds", .integer(0...600, unit: "s", \.server.unreadySeconds),
+      "How long a stop only answers 503 at `/v1/readyz`, so that load balancers turn away first."),
+    key(
       "server", "shutdown_seconds", .integer(0...600, unit: "s", \.server.shutdownSeconds),
-      "How long a stop waits for requests that are being answered."),
+      "How long a stop then waits for requests that are being answered."),
+    key(
+      "server", "idle_grace_seconds", .integer(0...600, unit: "s", \.server.idleGraceSeconds),
+      "How long a stop keeps a connection open whose next request may be on its way."),
+    key(
+      "server", "handover_socket", .path(\.server.handoverSocket),
+      "Path of a unix socket through which a successor takes the listening sockets over."),
     key(
       "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
       "Open client connections; more wait in the kernel's queue."),
+    key(
+      "server", "connections_per_address_max",
+      .integer(1...1_000_000, unit: "", \.server.connectionsPerAddressMax),
+      "Of one IPv4 address or IPv6 /64; one more is closed. A proxy's clients share its own."
+    ),
 
     key(
       "limits", "request_line_bytes_max",
@@ -52,17 +68,37 @@ struct ConfigurationKey: Sendable {
       .integer(65_536...1_073_741_824, unit: "bytes", \.limits.batchBodyBytesMax),
       "Largest body of a batch of events or exposures."),
     key(
+      "limits", "body_bytes_in_flight_max",
+      .integer(1_048_576...1_099_511_627_776, unit: "bytes", \.limits.bodyBytesInFlightMax),
+      "Bodies being received or answered, of all connections; a request beyond it is answered 503."
+    ),
+    key(
+      "limits", "json_depth_max", .integer(32...512, unit: "", \.limits.jsonDepthMax),
+      "Arrays and objects within each other in a body; more are answered 400."),
+    key(
+      "limits", "requests_per_connection_max",
+      .integer(1...1_000_000_000, unit: "", \.limits.requestsPerConnectionMax),
+      "After so many answers a connection is closed."),
+    key(
+      "limits", "reply_bytes_max",
+      .integer(1_024...1_073_741_824, unit: "bytes", \.limits.replyBytesMax),
+      "Answers a client has not taken yet; beyond it, its next request is not read."),
+    key(
       "limits", "head_seconds_max", .integer(1...3_600, unit: "s", \.limits.headSecondsMax),
       "Time from the first byte of a request to the end of its head; then 408."),
     key(
       "limits", "body_seconds_max", .integer(1...3_600, unit: "s", \.limits.bodySecondsMax),
-      "Time for the body, unless it arrives with at least 1 kB/s; then 408."),
+      "Time for the body, unless it keeps to `limits.bytes_per_second_min`; then 408."),
     key(
       "limits", "idle_seconds_max", .integer(1...3_600, unit: "s", \.limits.idleSecondsMax),
       "How long a connection without a request stays open."),
     key(
       "limits", "write_seconds_max", .integer(1...3_600, unit: "s", \.limits.writeSecondsMax),
-      "How long an answer may wait for a client that does not read."),
+      "Time for a client to take an answer, unless it keeps to `limits.bytes_per_second_min`."),
+    key(
+      "limits", "bytes_per_second_min",
+      .integer(1...1_000_000_000, unit: "bytes/s", \.limits.bytesPerSecondMin),
+      "Slowest pace that excuses a body or an answer that takes longer than its time."),
 
     key(
       "postgres", "url", .url(schemes: ["postgresql://", "postgres://"], \.postgres.url),
@@ -146,7 +182,7 @@ extension ConfigurationKey {
     let defaults = Configuration()
     switch kind {
     case .integer(_, _, let path): return "`\(defaults[keyPath: path])`"
-    case .text(let path), .choice(_, let path), .url(_, let path):
+    case .text(let path), .choice(_, let path), .url(_, let path), .path(let path):
       let text = defaults[keyPath: path]
       return text.isEmpty ? "" : "`\"\(text)\"`"
     case .pepper, .pepperFile: return ""
@@ -161,7 +197,7 @@ extension ConfigurationKey {
     case .choice(let choices, _): choices.joined(separator: ", ")
     case .url(let schemes, _): schemes.map { "`\($0)…`" }.joined(separator: ", ")
     case .pepper: "secret text"
-    case .pepperFile: "path"
+    case .path, .pepperFile: "path"
     }
   }
 }

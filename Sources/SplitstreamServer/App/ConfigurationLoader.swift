@@ -19,6 +19,7 @@ extension Configuration {
     if let file { loader.read(file: file) }
     loader.read(environment: environment)
     loader.settlePepper()
+    loader.checkURLs()
     loader.check(needs)
     guard loader.mistakes.isEmpty else {
       throw ConfigurationError(file: file, mistakes: loader.mistakes)
@@ -109,7 +110,8 @@ private struct ConfigurationLoader {
         return
       }
       configuration[keyPath: path] = number
-    case (.text(let path), _, let text?) where !text.isEmpty:
+    case (.text(let path), _, let text?) where !text.isEmpty,
+      (.path(let path), _, let text?) where !text.isEmpty:
       configuration[keyPath: path] = text
     case (.choice(let choices, let path), _, let text?) where choices.contains(text):
       configuration[keyPath: path] = text
@@ -135,6 +137,19 @@ private struct ConfigurationLoader {
     } catch {
       // A `FileError` or a `PepperError`; neither repeats the pepper.
       mistakes.append("\(origin): \(error)")
+    }
+  }
+
+  /// The stores' own readers say whether a URL can be used; it is not repeated, for its password.
+  mutating func checkURLs() {
+    let urls = configuration
+    if !urls.postgres.url.isEmpty, (try? PostgresAddress(parsing: urls.postgres.url)) == nil {
+      mistakes.append("postgres.url: is no URL that libpq understands")
+    }
+    if !urls.redis.url.isEmpty, (try? RedisAddress(parsing: urls.redis.url)) == nil {
+      mistakes.append(
+        "redis.url: must be redis://[[user]:password@]host[:port][/database] or "
+          + "unix://[[user]:password@]/path[?db=database]")
     }
   }
 
@@ -175,7 +190,7 @@ extension ConfigurationKey {
     case .text, .pepper: "a text"
     case .choice(let choices, _): "one of " + choices.joined(separator: ", ")
     case .url(let schemes, _): "a URL that begins with " + schemes.joined(separator: " or ")
-    case .pepperFile: "the path of a file"
+    case .path, .pepperFile: "the path of a file"
     }
   }
 }

@@ -52,7 +52,8 @@ struct DevCommand: ParsableCommand {
     say(Self.welcome(environment, file: folder.environmentFile))
     let revival = revive(stores, log)
     _ = StopSignals.wait()
-    say("stopping")
+    say("stopping; once more to end at once")
+    StopSignals.release()
     revival.cancel()
     server.stop()
   }

@@ -24,4 +24,13 @@ final class LoopHolders: Sendable {
       place.loop.submit { place.service.value.catalogue.current = catalogue }
     }
   }
+
+  /// Returns when every loop has what was published before.
+  func settle() async {
+    for place in places.withLock({ $0 }) {
+      await withCheckedContinuation { continuation in
+        place.loop.submit { continuation.resume() }
+      }
+    }
+  }
 }

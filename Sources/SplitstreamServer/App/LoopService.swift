@@ -21,6 +21,8 @@ final class LoopService {
     let documentation: Documentation
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
+    let stopFlag: StopFlag
+    let clientUse = ClientUse()
     let log: Logger
   }
 
@@ -36,16 +38,25 @@ final class LoopService {
       to: shared.redis, scripts: [EventBuffer.accept],
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
-    catalogue = CatalogueHolder(Catalogue())
+    catalogue = CatalogueHolder()
     let database = Database(pipelines)
+    let ready = ReadyHandler { [pipelines, redis, catalogue] in
+      var gaps: [ReadyHandler.Gap] = []
+      if !pipelines.allSatisfy(\.isConnected) { gaps.append(.postgresql) }
+      if !redis.isConnected { gaps.append(.redis) }
+      if catalogue.current == nil { gaps.append(.catalogue) }
+      if shared.stopFlag.isSet { gaps.append(.stopping) }
+      return gaps
+    }
     let service = APIService(
-      handlers: Self.handlers(shared, database, redis, loop),
+      handlers: Self.handlers(shared, database, redis, loop, ready),
       authenticator: Authenticator(
         pepper: shared.pepper, clock: shared.clock, usage: shared.keyUsage),
       idempotency: IdempotencyGuard(
         store: IdempotencyStore(database: database), ids: IDSource(clock: shared.clock)),
       catalogue: catalogue,
-      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
+      bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax),
+      jsonDepthMax: configuration.limits.jsonDepthMax
     ) { error, request in
       log.error(
         "request failed",
@@ -56,9 +67,10 @@ final class LoopService {
         ])
     }
     http = HTTPServer(
-      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service
+      loop: loop, listener: listener, limits: TransportLimits(configuration), application: service,
+      use: shared.clientUse
     ) { log.warning("accepting connections", metadata: ["notice": "\($0)"]) }
-    watchStores(log)
+    watchStores(log, loop)
   }
 
   /// Ends the connections to the stores, after the last request.
@@ -67,10 +79,14 @@ final class LoopService {
     redis.close()
   }
 
-  private func watchStores(_ log: Logger) {
-    redis.onEvent = { event in
-      if case .disconnected(let error, _) = event {
+  private func watchStores(_ log: Logger, _ loop: EventLoop) {
+    redis.onEvent = { [weak redis] event in
+      switch event {
+      case .disconnected(let error, _):
         log.warning("Redis connection lost", metadata: ["error": "\(error)"])
+      case .connected:
+        // One loop asks for all; again with every connection, for it may be another Redis now.
+        if loop.index == 0, let redis { Self.checkDurability(of: redis, log, loop) }
       }
     }
     for pipeline in pipelines {
@@ -82,9 +98,26 @@ final class LoopService {
     }
   }
 
+  private static func checkDurability(of redis: RedisPipeline, _ log: Logger, _ loop: EventLoop) {
+    let confined = LoopConfined(redis, to: loop)
+    Task.immediate(executorPreference: loop) {
+      let redis = confined.value
+      do {
+        for shortfall in RedisDurability.shortfalls(
+          in: try await redis.command(RedisDurability.question))
+        {
+          log.warning("\(shortfall)")
+        }
+      } catch {
+        log.warning("Redis does not say how durable it is", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
   /// Every operation with what answers it.
   private static func handlers(
-    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop
+    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop,
+    _ ready: ReadyHandler
   ) -> [Operation: APIService.Route] {
     let ids = IDSource(clock: shared.clock)
     let tenancy = TenancyStore(database: database)
@@ -93,6 +126,9 @@ final class LoopService {
     let snapshots = SnapshotReader(database: database)
     let exposures = ExposureStore(database: database, ids: ids)
     let assignments = AssignmentStore(database: database, cache: shared.cache, ids: ids, loop: loop)
+    let unitAssignments = UnitAssignmentStore(database: database)
+    let vacancies = VacancyStore(database: database, ids: ids)
+    let groups = MutexGroupStore(database: database)
     let buffer = EventBuffer(
       redis: redis, backlogMax: shared.configuration.events.backlogMax, loop: loop)
     let lifecycle = ExperimentLifecycle(store: experiments, ids: ids, changes: shared.changes)
@@ -100,6 +136,7 @@ final class LoopService {
     func route(_ operation: Operation) -> APIService.Route {
       switch operation {
       case .healthz: .open(HealthHandler(version: Version.current))
+      case .readyz: .open(ready)
       case .getCurrentWorkspace: .keyed(GetWorkspaceHandler(store: tenancy))
       case .listEnvironments: .keyed(ListEnvironmentsHandler(store: tenancy))
       case .createEnvironment:
@@ -116,10 +153,11 @@ final class LoopService {
       case .deleteMetric: .keyed(DeleteMetricHandler(store: metrics, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
       case .createExperiment:
-        .keyed(CreateExperimentHandler(store: experiments, metrics: metrics, ids: ids))
+        .keyed(
+          CreateExperimentHandler(store: experiments, metrics: metrics, groups: groups, ids: ids))
       case .getExperiment: .keyed(GetExperimentHandler(store: experiments))
       case .updateExperiment:
-        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics))
+        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics, groups: groups))
       case .archiveExperiment: .keyed(ArchiveExperimentHandler(lifecycle: lifecycle))
       case .startExperiment: .keyed(StartExperimentHandler(lifecycle: lifecycle))
       case .stopExperiment: .keyed(StopExperimentHandler(lifecycle: lifecycle))
@@ -128,7 +166,31 @@ final class LoopService {
       case .getResults: .keyed(GetResultsHandler(experiments: experiments, snapshots: snapshots))
       case .getResultsHistory:
         .keyed(GetResultsHistoryHandler(experiments: experiments, snapshots: snapshots))
+      case .pauseExperiment: .keyed(PauseExperimentHandler(lifecycle: lifecycle))
+      case .resumeExperiment: .keyed(ResumeExperimentHandler(lifecycle: lifecycle))
+      case .listAssignments:
+        .keyed(ListAssignmentsHandler(experiments: experiments, store: unitAssignments))
+      case .putOverride:
+        .keyed(
+          PutOverrideHandler(
+            experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
+      case .deleteOverride:
+        .keyed(
+          DeleteOverrideHandler(
+            experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
+      case .listMutexGroups: .keyed(ListMutexGroupsHandler(store: groups))
+      case .createMutexGroup: .keyed(CreateMutexGroupHandler(store: groups, ids: ids))
+      case .getMutexGroup: .keyed(GetMutexGroupHandler(store: groups))
+      case .updateMutexGroup: .keyed(UpdateMutexGroupHandler(store: groups, ids: ids))
+      case .deleteMutexGroup: .keyed(DeleteMutexGroupHandler(store: groups, ids: ids))
       case .assign: .keyed(AssignHandler(assignments: assignments))
+      case .assignBatch: .keyed(AssignBatchHandler(assignments: assignments))
+      case .previewAssignment: .keyed(PreviewAssignmentHandler(store: unitAssignments))
+      case .getAssignmentsForUnit: .keyed(GetUnitAssignmentsHandler(store: unitAssignments))
+      case .forceRebucket:
+        .keyed(
+          ForceRebucketHandler(
+            experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
       case .logExposure: .keyed(LogExposureHandler(store: exposures, assignments: assignments))
       case .logExposureBatch:
         .keyed(LogExposureBatchHandler(store: exposures, assignments: assignments))
@@ -162,10 +224,19 @@ extension TransportLimits {
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
     connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
+    connectionsPerAddressMax = configuration.server.connectionsPerAddressMax
+    requestsPerConnectionMax = configuration.limits.requestsPerConnectionMax
+    // One body of the largest size must fit, or it would be refused for ever.
+    bodyBytesInFlightMax = max(
+      configuration.limits.bodyBytesInFlightMax, configuration.limits.bodyBytesMax,
+      configuration.limits.batchBodyBytesMax)
+    outputBytesMax = configuration.limits.replyBytesMax
+    bytesPerSecondMin = Double(configuration.limits.bytesPerSecondMin)
     headSecondsMax = Double(configuration.limits.headSecondsMax)
     bodySecondsMax = Double(configuration.limits.bodySecondsMax)
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)
     idleSecondsMax = Double(configuration.limits.idleSecondsMax)
+    idleSecondsMaxWhenStopping = Double(configuration.server.idleGraceSeconds)
   }
 }
 

@@ -2,6 +2,7 @@
 enum Schema {
   static let migrations = [
     migration(1, "first_run", PackageResources._001_first_run_sql),
+    migration(2, "assignment_control", PackageResources._002_assignment_control_sql),
     migration(3, "administration", PackageResources._003_administration_sql),
   ]
 

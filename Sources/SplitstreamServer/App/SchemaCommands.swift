@@ -30,8 +30,22 @@ struct CheckConfigCommand: ParsableCommand {
 
   func run() throws {
     if keys { return print(ConfigurationKey.markdownTable(), terminator: "") }
-    _ = try configuration.load(needs: [.postgres, .redis, .pepper])
+    let settings = try configuration.load(needs: [.postgres, .redis, .pepper])
     print("the configuration is good")
+    for finding in try Self.findings(settings) { print(finding) }
+  }
+
+  /// What the file cannot say: whether the Redis that it names is as durable as it must be.
+  static func findings(_ settings: Configuration) throws -> [String] {
+    let address = try RedisAddress(parsing: settings.redis.url)
+    do throws(RedisError) {
+      let session = try RedisSession(to: address, connectSeconds: 2, timeoutSeconds: 2)
+      defer { session.close() }
+      return RedisDurability.shortfalls(in: try session.command(RedisDurability.question))
+        .map { "warning: \($0)" }
+    } catch {
+      return ["note: Redis was not asked how durable it is: \(error)"]
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Logging
 
 /// `splitstream-server --config FILE`: serves with the PostgreSQL and Redis that the file names.
@@ -15,7 +16,17 @@ struct ServeCommand: ParsableCommand {
     let log = Logger(label: "splitstream")
     StopSignals.block()
     try SchemaCheck.refusePending(settings, log: log)
-    let server = try Server(settings, log: log)
+    let path = settings.server.handoverSocket
+    let predecessor = path.isEmpty ? nil : try Predecessor(at: path)
+    let server = try Server(settings, after: predecessor, log: log)
+    if !path.isEmpty {
+      try server.offerHandover(at: path) {
+        log.notice("a successor serves")
+        // To the process: the main thread waits for it.
+        kill(getpid(), SIGTERM)
+      }
+    }
+    predecessor?.release()
     log.notice(
       "serving",
       metadata: [
@@ -24,6 +35,7 @@ struct ServeCommand: ParsableCommand {
       ])
     let signal = StopSignals.wait()
     log.notice("stopping", metadata: ["signal": "\(signal)"])
+    StopSignals.release()
     server.stop()
     log.notice("stopped")
   }

@@ -1,11 +1,15 @@
 import Dispatch
+import Glibc
 import Logging
+import Synchronization
 
 /// A running server: its loops, its jobs, and the order in which they start and stop.
 final class Server: Sendable {
   /// The port listened on, also when the kernel chose it.
   let port: Int
 
+  private let listeners: [Listener]
+  private let handover = Mutex<LoopConfined<HandoverSocket>?>(nil)
   private let loops: [EventLoop]
   private let services: [LoopConfined<LoopService>]
   private let threads: [LoopThreadHandle]
@@ -14,10 +18,19 @@ final class Server: Sendable {
   private let analysis: AnalysisJob
   private let housekeeping: HousekeepingJob
   private let schedule: ScheduleJob
+  private let stopFlag = StopFlag()
+  private let unreadySeconds: Int
   private let shutdownSeconds: Int
 
   /// Starts everything. When PostgreSQL or Redis is not there yet it answers 503 until they are.
-  init(_ configuration: Configuration, log: Logger) throws {
+  ///
+  /// - Parameter predecessor: whose listening sockets are taken over.
+  init(_ configuration: Configuration, after predecessor: Predecessor? = nil, log: Logger) throws {
+    let inherited = predecessor?.take(
+      host: configuration.server.host, port: configuration.server.port)
+    var configuration = configuration
+    // Each socket taken over has a queue of clients, which a loop must serve.
+    configuration.server.loops = max(configuration.loopCount, inherited?.count ?? 0)
     guard let pepper = configuration.security.pepper else { throw ServerError.noPepper }
     let postgres = try PostgresAddress(parsing: configuration.postgres.url)
     let redis = try RedisAddress(parsing: configuration.redis.url)
@@ -26,13 +39,19 @@ final class Server: Sendable {
       try EventLoop(index: index)
     }
     let listeners = try Listener.bind(
-      host: configuration.server.host, port: configuration.server.port, count: loops.count)
+      host: configuration.server.host, port: configuration.server.port, count: loops.count,
+      inherited: inherited ?? [])
+    self.listeners = listeners
     port = listeners[0].port
+    unreadySeconds = configuration.server.unreadySeconds
     shutdownSeconds = configuration.server.shutdownSeconds
 
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
     let holders = LoopHolders()
-    let catalogue = CatalogueRefreshJob(postgres: postgres, clock: clock, log: log) {
+    let cache = AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax)
+    let catalogue = CatalogueRefreshJob(
+      postgres: postgres, clock: clock, assignments: cache, log: log
+    ) {
       holders.publish($0)
     }
     let drain = EventDrainJob(
@@ -46,10 +65,12 @@ final class Server: Sendable {
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
-      cache: AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax),
-      keyUsage: keyUsage,
+      cache: cache, keyUsage: keyUsage,
       documentation: try Documentation(PackageResources.openapi_json),
-      changes: CatalogueChanges { await catalogue.apply($0) },
+      changes: CatalogueChanges {
+        await catalogue.apply($0)
+        await holders.settle()
+      },
       compute: { experiment, shard, peek in
         do {
           try await drain.settle(shard: shard, withinSeconds: waitSeconds)
@@ -58,7 +79,7 @@ final class Server: Sendable {
         }
         return try await analysis.compute(experiment, peek: peek)
       },
-      log: log)
+      stopFlag: stopFlag, log: log)
 
     let services = zip(loops, listeners).map { loop, listener in
       LoopConfined(LoopService(shared, loop: loop, listener: listener), to: loop)
@@ -94,8 +115,25 @@ final class Server: Sendable {
     self.schedule = schedule
   }
 
-  /// Answers what has begun, then stops the jobs and the loops. What was accepted stays in Redis for the next start.
+  /// Lets a successor take the listening sockets over.
+  ///
+  /// - Parameter onRelease: called, on a loop, when the successor serves.
+  func offerHandover(at path: String, onRelease: @escaping @Sendable () -> Void) throws {
+    let loop = loops[0]
+    let socket = LoopConfined(
+      try HandoverSocket(path: path, listeners: listeners, loop: loop, onRelease: onRelease),
+      to: loop)
+    handover.withLock { $0 = socket }
+    // Without a descriptor to watch it, the next restart is an ordinary one.
+    loop.submit { try? socket.value.start() }
+  }
+
+  /// Says that it is not ready, answers what has begun, then stops the jobs and the loops. What was
+  /// accepted stays in Redis for the next start.
   func stop() {
+    stopFlag.set()
+    sleep(UInt32(unreadySeconds))
+    if let socket = handover.withLock({ $0 }) { loops[0].submit { socket.value.close() } }
     let group = DispatchGroup()
     for (loop, service) in zip(loops, services) {
       group.enter()

@@ -17,6 +17,12 @@ enum StopSignals {
     return number == SIGINT ? "SIGINT" : "SIGTERM"
   }
 
+  /// From now on the first signal ends the process at once: for an operator who will not wait.
+  static func release() {
+    var signals = set
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+  }
+
   private static var set: sigset_t {
     var set = sigset_t()
     sigemptyset(&set)

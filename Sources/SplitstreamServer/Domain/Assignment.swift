@@ -15,4 +15,15 @@ struct Assignment: Equatable, Sendable {
 enum Exclusion: String, Sendable {
   /// The experiment's units are bucketed elsewhere and this one has not been reported yet.
   case notReported = "not_reported"
+  /// The experiment takes no new units for now.
+  case paused
+}
+
+/// What became of a unit that asked for its variant.
+enum AssignmentOutcome: Equatable, Sendable {
+  case assigned(Assignment)
+  /// Another experiment of the mutex group has the unit. Nothing is stored.
+  case heldOut
+  /// Nothing is stored.
+  case excluded(Exclusion)
 }

@@ -9,6 +9,8 @@ struct Experiment: Equatable, Sendable {
   var status: Status
   var startedAt: Timestamp?
   var stoppedAt: Timestamp?
+  /// Since when new units are kept out; nil while they are let in.
+  var pausedAt: Timestamp?
   var stopReason: StopReason?
   /// What was noted when it was stopped.
   var outcomeNotes: String?
@@ -50,6 +52,7 @@ struct ExperimentDefinition: Equatable, Sendable {
   var decisionRule = DecisionRule()
   var primaryMetricID: ULID?
   var guardrailMetricIDs: [ULID] = []
+  var mutexGroupID: ULID?
   var plan = ExperimentPlan()
 
   /// The rules that need more than one field, and the ranges of the decision rule.
@@ -81,9 +84,10 @@ struct ExperimentDefinition: Equatable, Sendable {
     check(unitType == changed.unitType && unitAttribute == changed.unitAttribute, "/unit_type")
     check(assignmentMode == changed.assignmentMode, "/assignment_mode")
     check(primaryMetricID == changed.primaryMetricID, "/primary_metric_id")
+    check(mutexGroupID == changed.mutexGroupID, "/mutex_group_id")
     check(plan.startAt == changed.plan.startAt, "/start_at")
     check(
-      Set(variants.map(\.key)) == Set(changed.variants.map(\.key))
+      variants.map(\.keyAndPayload).sorted() == changed.variants.map(\.keyAndPayload).sorted()
         && variants.first(where: \.isControl)?.key
           == changed.variants.first(where: \.isControl)?.key,
       "/variants")

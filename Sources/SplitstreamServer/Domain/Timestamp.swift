@@ -6,6 +6,9 @@ struct Timestamp: Hashable, Sendable, Comparable {
     left.microseconds < right.microseconds
   }
 
+  func adding(milliseconds: Int) -> Timestamp {
+    Timestamp(microseconds: microseconds + milliseconds * 1000)
+  }
   func adding(seconds: Int) -> Timestamp {
     Timestamp(microseconds: microseconds + seconds * 1_000_000)
   }
@@ -48,6 +51,8 @@ extension Timestamp {
     guard scanner.isAtEnd else { return nil }
     let minutes = (Self.daysSince1970(year, month, day) * 24 + hour) * 60 + minute - offsetMinutes
     microseconds = (minutes * 60 + second) * 1_000_000 + fraction
+    // The offset may lead out of the years that four digits can write.
+    guard Self.writable.contains(microseconds) else { return nil }
   }
 
   /// `2026-03-02T00:00:00.123456Z`, always in UTC with six digits, so that texts sort as times do.
@@ -78,6 +83,10 @@ extension Timestamp {
       (0x2d, 0x2d, 0x54, 0x3a, 0x3a, 0x2e, 0x5a)
     return bytes
   }
+
+  /// From 0001-01-01T00:00:00Z to the end of 9999.
+  private static let writable =
+    daysSince1970(1, 1, 1) * 86_400_000_000..<daysSince1970(10_000, 1, 1) * 86_400_000_000
 
   /// Days from 1970-01-01 in the proleptic Gregorian calendar; years start in March, so that leap days come last.
   private static func daysSince1970(_ year: Int, _ month: Int, _ day: Int) -> Int {

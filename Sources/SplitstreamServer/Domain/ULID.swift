@@ -14,6 +14,9 @@ struct ULID: Hashable, Sendable, Comparable {
     self.init(high: milliseconds << 16 | random.0 & 0xffff, low: random.1)
   }
 
+  /// The smallest id of an instant, to the millisecond: `id < floor(of: t)` is "made before t".
+  static func floor(of time: Timestamp) -> ULID { ULID(time: time, random: (0, 0)) }
+
   /// Reads the 26 characters, in either case; nil when they are not a ULID.
   init?(_ text: String) {
     var high: UInt64 = 0

@@ -6,8 +6,14 @@ struct Variant: Equatable, Sendable {
   var weight: Int
   var description = ""
   var isControl: Bool
+  /// Any JSON, as received: what the variant means to the program that asks for it.
+  var payload: [UInt8]?
 
   static let weights = 0...100
+  static let payloadBytesMax = 4096
+
+  /// What may not change while units see the variant.
+  var keyAndPayload: String { key + " " + String(decoding: payload ?? [], as: UTF8.self) }
 }
 
 extension [Variant] {
@@ -43,6 +49,12 @@ extension [Variant] {
           detail: "\"\(variant.key)\" is a second control; mark exactly one"))
     }
     return problems
+  }
+
+  /// Puts these into the order of `others`; those that it does not have come last.
+  mutating func sort(like others: [Variant]) {
+    let missing = filter { variant in !others.contains { $0.key == variant.key } }
+    self = others.compactMap { other in first { $0.key == other.key } } + missing
   }
 
   /// The first variant is the control when none is marked.

@@ -8,6 +8,8 @@ struct Request: Sendable {
   let minorVersion: Int
   /// What the router took from the path, percent-decoded, in the template's order.
   var pathParameters: [String] = []
+  /// How deeply a structured body may be nested; set by whoever routed.
+  var nestingMax = 64
 
   private let bytes: [UInt8]
   /// Where the request line starts in `bytes`; the offsets of target and fields count from here.

@@ -39,6 +39,17 @@ struct RequestParser: Sendable {
     self.limits = limits
   }
 
+  /// The bytes that are there of the body being read, so many bytes being in the window.
+  func bodyBytes(windowCount: Int) -> Int {
+    // The head stays in the window, or was gathered before the chunks.
+    stage == .body ? windowCount + gathered.count - headLength : 0
+  }
+
+  /// Lets go of what the next request would only use again.
+  mutating func releaseMemory() {
+    if stage == .idle { fields = [] }
+  }
+
   /// Whether the answer to the request begun goes without its body.
   var answersHead: Bool { line?.method == .head }
 

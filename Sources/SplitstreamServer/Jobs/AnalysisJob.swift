@@ -54,8 +54,11 @@ final class AnalysisJob: Sendable {
   func compute(_ experiment: ULID, peek: AuditEntry) async throws -> [UInt8] {
     try await onDemand.perform { [self] state in
       do {
-        let snapshot = try compute(
-          experiment, peek: peek, session: try state.postgres.open(), ids: &state.ids)
+        let session = try state.postgres.open()
+        // Committed before the reading begins: else a change of the experiment would wait for its
+        // end, or make PostgreSQL refuse the snapshot.
+        try SnapshotStore(session: session).recordPeek(peek, at: experiment)
+        let snapshot = try compute(experiment, isOnDemand: true, session: session, ids: &state.ids)
         guard let snapshot else { throw StorageError.failed(.postgres, "the experiment is gone") }
         return SnapshotCoding.result(snapshot)
       } catch let error as PostgresError {
@@ -68,18 +71,25 @@ final class AnalysisJob: Sendable {
     let session = try state.postgres.open()
     let store = SnapshotStore(session: session)
     try store.whenElected {
+      var failure: StorageError?
       for experiment in try store.due(limit: Self.duePerTick) {
-        try computeScheduled(experiment, session, &state.ids)
+        do {
+          try computeScheduled(experiment, session, &state.ids)
+        } catch {
+          // One that cannot be computed holds up no other; without the connection none can.
+          guard session.isOpen else { throw error }
+          failure = .failed(.postgres, "experiment \(experiment): \(error)")
+        }
       }
+      if let failure { throw failure }
     }
   }
 
   private func computeScheduled(
     _ experiment: ULID, _ session: PostgresSession, _ ids: inout ULIDGenerator
   ) throws {
-    guard let snapshot = try compute(experiment, peek: nil, session: session, ids: &ids) else {
-      return
-    }
+    let snapshot = try compute(experiment, isOnDemand: false, session: session, ids: &ids)
+    guard let snapshot else { return }
     log.info(
       "snapshot computed",
       metadata: [
@@ -90,15 +100,13 @@ final class AnalysisJob: Sendable {
 
   /// Reads, computes and stores in one transaction: a crash leaves the last good snapshot.
   private func compute(
-    _ id: ULID, peek: AuditEntry?, session: PostgresSession, ids: inout ULIDGenerator
+    _ id: ULID, isOnDemand: Bool, session: PostgresSession, ids: inout ULIDGenerator
   ) throws(PostgresError) -> Snapshot? {
     try session.transaction { () throws(PostgresError) in
       let began = DispatchTime.now().uptimeNanoseconds
       let results = ResultStore(session: session)
       let snapshots = SnapshotStore(session: session)
       let asOf = try results.begin()
-      let peekCount =
-        if let peek { try snapshots.peek(peek, at: id) } else { try snapshots.peekCount(of: id) }
       guard let experiment = try results.experiment(id), let startedAt = experiment.startedAt else {
         return nil
       }
@@ -108,10 +116,11 @@ final class AnalysisJob: Sendable {
         of: experiment, horizonReached: period.horizonReached,
         previousSequentialP: try snapshots.previousSequentialP(of: id))
       let snapshot = Snapshot(
-        id: ids.make(at: period.asOf), experimentID: id, period: period, isOnDemand: peek != nil,
+        id: ids.make(at: period.asOf), experimentID: id, period: period, isOnDemand: isOnDemand,
         inputs: inputs,
         result: SnapshotAnalysis.analyse(inputs), metrics: observed.facts,
-        multiVariantUnits: observed.multiVariantUnits, peekCount: peekCount,
+        multiVariantUnits: observed.multiVariantUnits,
+        peekCount: try snapshots.peekCount(of: id),
         durationMilliseconds: Int((DispatchTime.now().uptimeNanoseconds - began) / 1_000_000))
       try snapshots.insert(snapshot)
       return snapshot

@@ -18,11 +18,14 @@ final class CatalogueRefreshJob: Sendable {
 
   private let queue: JobQueue<State>
   private let clock: ServerClock
+  private let assignments: AssignmentCache
   private let publish: @Sendable (Catalogue) -> Void
 
-  /// - Parameter publish: gives every loop the new catalogue; called on the job's queue.
+  /// - Parameters:
+  ///   - assignments: forgets the units that other processes re-bucket.
+  ///   - publish: gives every loop the new catalogue; called on the job's queue.
   init(
-    postgres: PostgresAddress, clock: ServerClock, log: Logger,
+    postgres: PostgresAddress, clock: ServerClock, assignments: AssignmentCache, log: Logger,
     publish: @escaping @Sendable (Catalogue) -> Void
   ) {
     queue = JobQueue(
@@ -31,6 +34,7 @@ final class CatalogueRefreshJob: Sendable {
         session: SessionHolder(postgres, applicationName: "splitstream catalogue"),
         failures: FailureLog(log)))
     self.clock = clock
+    self.assignments = assignments
     self.publish = publish
   }
 
@@ -55,7 +59,7 @@ final class CatalogueRefreshJob: Sendable {
     queue.sync { $0.session.close() }
   }
 
-  /// Applies a change that this process has committed; returns when every loop has it.
+  /// Applies a change that this process has committed; returns when it is published.
   func apply(_ change: CatalogueChange) async {
     // A failure here is made good by the notice, or by the next full read.
     try? await queue.perform { [self] state in
@@ -87,7 +91,12 @@ final class CatalogueRefreshJob: Sendable {
   private func refresh(_ state: inout State) throws(StorageError) {
     let session = try state.session.open()
     do {
-      if session !== state.listening { try session.listen(CatalogueReader.channel) }
+      if session !== state.listening {
+        try session.listen(CatalogueReader.channel)
+        try session.listen(Vacancy.channel)
+        // What was re-bucketed while nobody listened is unknown.
+        assignments.removeAll()
+      }
     } catch {
       throw StorageError(error)
     }
@@ -107,6 +116,11 @@ final class CatalogueRefreshJob: Sendable {
       notices = try session.takeNotifications()
     } catch {
       throw StorageError(error)
+    }
+    for notice in notices where notice.channel == Vacancy.channel {
+      if let vacancy = Vacancy(notice: notice.payload) {
+        assignments.remove(vacancy.unit, in: vacancy.experiment)
+      }
     }
     let changes = Set(notices.compactMap { CatalogueReader.change($0.payload) })
     if changes.isEmpty { return }

@@ -1,7 +1,7 @@
 import Dispatch
 import Logging
 
-/// Brings accepted events from Redis to PostgreSQL, every second and at once again while there is more.
+/// Brings accepted events from Redis to PostgreSQL, every second.
 ///
 /// Any number of processes may do so at once: a chunk is taken by one of them, committed once, and adopted by another
 /// when its lease ends.
@@ -40,11 +40,13 @@ final class EventDrainJob: Sendable {
   func start(everyMilliseconds: Int) {
     queue.every(milliseconds: everyMilliseconds) { [self] state in
       do throws(StorageError) {
-        try EventPartitions(session: try state.postgres.open()).make()
+        // Made months ahead: when that fails, no event need wait for it.
+        let partitions = makePartitions(&state)
         for shard in shards().sorted() { try drain(shard, &state) }
+        try partitions.get()
         state.failures.succeeded("draining events")
       } catch {
-        // Both connections are in doubt; what was taken keeps its lease and is repeated.
+        // Both connections are in doubt; what was taken is repeated.
         state.postgres.close()
         state.redis.close()
         state.failures.failed("draining events", error)
@@ -66,11 +68,10 @@ final class EventDrainJob: Sendable {
   /// - Throws: `StorageError.outcomeUnknown` when that takes longer than `seconds`; nothing is lost.
   func settle(shard: Int, withinSeconds seconds: Double) async throws {
     let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(seconds * 1e9)
+    // Looked at after the buffer: another process may take it at any moment before.
     var awaited = try await queue.perform { [self] state in
-      let chunks = EventChunks(redis: try state.redis.open())
-      let before = try chunks.outstanding(shard: shard)
       try drain(shard, &state)
-      return before.intersection(try chunks.outstanding(shard: shard))
+      return try EventChunks(redis: try state.redis.open()).outstanding(shard: shard)
     }
     while !awaited.isEmpty {
       guard DispatchTime.now().uptimeNanoseconds < deadline else {
@@ -78,30 +79,53 @@ final class EventDrainJob: Sendable {
       }
       try await Task.sleep(for: .milliseconds(20))
       awaited = try await queue.perform { [self, awaited] state in
-        let chunks = EventChunks(redis: try state.redis.open())
         try drain(shard, &state)
+        let chunks = EventChunks(redis: try state.redis.open())
         return awaited.intersection(try chunks.outstanding(shard: shard))
       }
     }
   }
 
-  /// Takes chunk after chunk until there is none.
+  private func makePartitions(_ state: inout State) -> Result<Void, StorageError> {
+    Result { () throws(StorageError) in
+      try EventPartitions(session: try state.postgres.open()).make()
+    }
+  }
+
+  /// Stores what was accepted before this call: chunks that nobody holds, then the buffer, once.
+  ///
+  /// What comes in meanwhile waits for the next call, so that each call ends, however busy the
+  /// shard.
   private func drain(_ shard: Int, _ state: inout State) throws(StorageError) {
     let chunks = EventChunks(redis: try state.redis.open())
     let store = EventStore(session: try state.postgres.open())
-    while let chunk = try chunks.take(
-      shard: shard, newID: state.ids.make(at: clock.now), leaseSeconds: leaseSeconds)
-    {
-      let outcome = try store.store(chunk) { start, count throws(StorageError) in
+    let buffer = state.ids.make(at: clock.now)
+    while let chunk = try chunks.take(shard: shard, newID: buffer, leaseSeconds: leaseSeconds) {
+      try drain(chunk, of: shard, chunks, store)
+      if chunk == buffer { return }
+    }
+  }
+
+  private func drain(
+    _ chunk: ULID, of shard: Int, _ chunks: EventChunks, _ store: EventStore
+  ) throws(StorageError) {
+    let outcome: EventStore.Outcome
+    do throws(StorageError) {
+      outcome = try store.store(chunk) { start, count throws(StorageError) in
         if start > 0 { try chunks.renew(chunk, shard: shard, leaseSeconds: leaseSeconds) }
         return try chunks.entries(of: chunk, shard: shard, from: start, count: count)
       }
-      try chunks.remove(chunk, shard: shard)
-      if outcome.setAside > 0 {
-        log.error(
-          "PostgreSQL refused events; they are in rejected_events",
-          metadata: ["chunk": "\(chunk)", "count": .stringConvertible(outcome.setAside)])
-      }
+    } catch {
+      // A passing fault: nobody need wait for the lease to end. Any other keeps it, so that a chunk
+      // that cannot be stored does not stand in the way of those after it.
+      if error.isPassing { try? chunks.renew(chunk, shard: shard, leaseSeconds: 0) }
+      throw error
+    }
+    try chunks.remove(chunk, shard: shard)
+    if outcome.setAside > 0 {
+      log.error(
+        "PostgreSQL refused events; they are in rejected_events",
+        metadata: ["chunk": "\(chunk)", "count": .stringConvertible(outcome.setAside)])
     }
   }
 }

@@ -14,13 +14,14 @@ final class JobQueue<State>: @unchecked Sendable {
     self.state = state
   }
 
-  /// Runs `body` every `milliseconds`, the first time at once, never twice at a time.
+  /// Runs `body` every `milliseconds`, the first time after as many, never twice at a time.
   func every(milliseconds: Int, _ body: @escaping @Sendable (inout State) -> Void) {
     queue.async { [self] in
       if isStopped { return }
       let timer = DispatchSource.makeTimerSource(queue: queue)
       timer.schedule(
-        deadline: .now(), repeating: .milliseconds(milliseconds), leeway: .milliseconds(10))
+        deadline: .now() + .milliseconds(milliseconds), repeating: .milliseconds(milliseconds),
+        leeway: .milliseconds(10))
       timer.setEventHandler { [self] in body(&state) }
       timers.append(timer)
       timer.resume()

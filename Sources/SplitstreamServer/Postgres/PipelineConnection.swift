@@ -29,12 +29,34 @@ final class PipelineConnection: Watcher {
     self.timeoutSeconds = timeoutSeconds
     self.onOpen = onOpen
     self.onEnd = onEnd
-    // The server gives up a little earlier than we do: its refusal is a known outcome and keeps the connection.
-    handle = address.startConnecting(
-      applicationName: applicationName, statementSeconds: timeoutSeconds * 0.9)
     deadline = loop.schedule(afterSeconds: timeoutSeconds) { [weak self] in
       self?.end(.timeout)
     }
+    lookUp(address.hostNames[...], found: [:]) { [weak self] found in
+      guard let self, !isEnded else { return }
+      guard let address = address.resolved(found) else {
+        return end(.unavailable("the host has no address"))
+      }
+      start(address, applicationName: applicationName)
+    }
+  }
+
+  /// libpq would hold the loop up while it looks a name up.
+  private func lookUp(
+    _ names: ArraySlice<String>, found: [String: [String]],
+    then: @escaping ([String: [String]]) -> Void
+  ) {
+    guard let name = names.first else { return then(found) }
+    HostLookup.addresses(of: name, on: loop) { [weak self] addresses in
+      let found = found.merging([name: addresses]) { $1 }
+      self?.lookUp(names.dropFirst(), found: found, then: then)
+    }
+  }
+
+  private func start(_ address: PostgresAddress, applicationName: String) {
+    // The server gives up a little earlier than we do: its refusal is a known outcome and keeps the connection.
+    handle = address.startConnecting(
+      applicationName: applicationName, statementSeconds: timeoutSeconds * 0.9)
     // libpq: until the first poll, behave as if it had asked to wait for writing.
     guard let handle, PQstatus(handle) != CONNECTION_BAD, watch(.write) else {
       loop.schedule(afterSeconds: 0) { [weak self] in self?.endWithMessage() }

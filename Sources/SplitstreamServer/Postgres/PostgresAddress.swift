@@ -3,7 +3,8 @@ import Glibc
 
 /// Where a PostgreSQL server is and how to log in: a libpq connection URL, checked once.
 struct PostgresAddress: Sendable, CustomStringConvertible {
-  private let parameters: [String: String]
+  /// libpq's, by their keywords.
+  let parameters: [String: String]
 
   /// Takes what libpq takes: `postgres://user:password@host:port/database?option=value`, or its keyword form.
   init(parsing url: String) throws(PostgresError) {
@@ -28,6 +29,42 @@ struct PostgresAddress: Sendable, CustomStringConvertible {
   var description: String {
     let host = parameters["hostaddr"] ?? parameters["host"] ?? "local"
     return "\(host):\(parameters["port"] ?? "5432")/\(parameters["dbname"] ?? "")"
+  }
+
+  /// The names that libpq would look up itself, and wait for.
+  var hostNames: [String] {
+    parameters["hostaddr"] == nil ? hosts.filter(HostLookup.isName) : []
+  }
+
+  private var hosts: [String] { Self.list(parameters["host"]) }
+
+  /// The same with the addresses of its names beside them (`hostaddr`), one entry for each.
+  ///
+  /// - Returns: nil when no host is left: none of the names has an address.
+  func resolved(_ addresses: [String: [String]]) -> PostgresAddress? {
+    if addresses.isEmpty { return self }
+    let ports = Self.list(parameters["port"])
+    var entries: [(host: String, address: String, port: String)] = []
+    for (index, host) in hosts.enumerated() {
+      let port = ports.count == hosts.count ? ports[index] : ports.first ?? ""
+      // An empty address leaves a host as it is: numeric, or the folder of a unix socket.
+      for address in addresses[host] ?? [""] { entries.append((host, address, port)) }
+    }
+    if entries.isEmpty { return nil }
+    var resolved = parameters
+    resolved["host"] = entries.map(\.host).joined(separator: ",")
+    resolved["hostaddr"] = entries.map(\.address).joined(separator: ",")
+    if !ports.isEmpty { resolved["port"] = entries.map(\.port).joined(separator: ",") }
+    return PostgresAddress(parameters: resolved)
+  }
+
+  /// libpq's lists: separated by commas, entries may be empty.
+  private static func list(_ text: String?) -> [String] {
+    text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
+  }
+
+  private init(parameters: [String: String]) {
+    self.parameters = parameters
   }
 
   /// Begins to connect without waiting; nil when there is no memory for it.

@@ -7,7 +7,7 @@ final class PostgresPipeline {
   static let callsInFlightMax = 10_000
   static let bytesInFlightMax = 64 << 20
   static let reconnectSecondsMin = 0.05
-  static let reconnectSecondsMax = 2.0
+  static let reconnectSecondsMax = 1.0
 
   /// Called on the loop after every change: for the log and the readiness of the process.
   var onEvent: ((Event) -> Void)?

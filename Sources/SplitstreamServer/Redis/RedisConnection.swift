@@ -26,22 +26,44 @@ final class RedisConnection: Watcher {
   private var firstCall = 0  // Those before it are answered.
 
   /// Begins to connect. `onOpen` and `onEnd` are called at most once each, never before this returns.
+  ///
+  /// - Parameter attempt: which of a host's addresses is tried, one after the other.
   init(
-    to address: RedisAddress, scripts: [RedisScript], timeoutSeconds: Double, on loop: EventLoop,
+    to address: RedisAddress, attempt: Int = 0, scripts: [RedisScript], timeoutSeconds: Double,
+    on loop: EventLoop,
     onOpen: @escaping () -> Void, onEnd: @escaping (RedisError) -> Void
   ) {
     self.loop = loop
     self.timeoutSeconds = timeoutSeconds
     self.onOpen = onOpen
     self.onEnd = onEnd
-    guard let context = Self.connect(address.endpoint), adopt(context) else {
+    guard case .tcp(let host, let port) = address.endpoint, HostLookup.isName(host) else {
+      start(address.endpoint, address.greeting, scripts)
+      return
+    }
+    timeout = loop.schedule(afterSeconds: timeoutSeconds) { [weak self] in self?.end(.timeout) }
+    // hiredis would hold the loop up while it looks the name up.
+    HostLookup.addresses(of: host, on: loop) { [weak self] addresses in
+      guard let self, !isEnded else { return }
+      guard !addresses.isEmpty else { return end(.unavailable("the host has no address")) }
+      if let timeout { loop.cancel(timeout) }
+      timeout = nil
+      let numeric = addresses[attempt % addresses.count]
+      start(.tcp(host: numeric, port: port), address.greeting, scripts)
+    }
+  }
+
+  private func start(
+    _ endpoint: RedisAddress.Endpoint, _ greeting: [[[UInt8]]], _ scripts: [RedisScript]
+  ) {
+    guard let context = Self.connect(endpoint), adopt(context) else {
       loop.schedule(afterSeconds: 0) { [weak self] in
         self?.end(self?.refusal ?? .unavailable("no descriptor for a connection"))
       }
       return
     }
     // The commands wait in hiredis's buffer until the connection is there; the first answer is due like any other.
-    for command in address.greeting { greet(command) { _ in } }
+    for command in greeting { greet(command) { _ in } }
     for script in scripts {
       greet(RedisCommand.loading(script)) { [weak self] in
         if case .bytes(let digest) = $0 { self?.digests[script.name] = digest }

@@ -7,7 +7,7 @@ final class RedisPipeline {
   static let callsInFlightMax = 10_000
   static let bytesInFlightMax = 64 << 20
   static let reconnectSecondsMin = 0.05
-  static let reconnectSecondsMax = 2.0
+  static let reconnectSecondsMax = 1.0
 
   /// Called on the loop after every change: for the log and the readiness of the process.
   var onEvent: ((Event) -> Void)?
@@ -23,6 +23,8 @@ final class RedisPipeline {
   private var connection: RedisConnection?
   private var reconnection: DeadlineToken?
   private var reconnectSeconds = RedisPipeline.reconnectSecondsMin
+  /// Which of the host's addresses is tried.
+  private var attempt = 0
   private var isClosed = false
   /// Commands given while the very first connection is under way; nil once that has been decided.
   private var early: [Call]? = []
@@ -121,7 +123,7 @@ final class RedisPipeline {
   private func connect() {
     reconnection = nil
     connection = RedisConnection(
-      to: address, scripts: scripts, timeoutSeconds: timeoutSeconds, on: loop,
+      to: address, attempt: attempt, scripts: scripts, timeoutSeconds: timeoutSeconds, on: loop,
       onOpen: { [weak self] in self?.connected() },
       onEnd: { [weak self] in self?.disconnected($0) })
   }
@@ -136,6 +138,7 @@ final class RedisPipeline {
 
   private func disconnected(_ reason: RedisError) {
     connection = nil
+    attempt &+= 1
     for call in takeEarly() { call.finish(.failure(.unavailable("not connected"))) }
     if isClosed { return }
     let seconds = reconnectSeconds

@@ -22,14 +22,34 @@ final class AssignmentCache: Sendable {
     return stripe(key).table.withLock { $0.find(key) }
   }
 
-  func insert(_ assignment: Assignment, of unit: UnitID, in experiment: ULID) {
+  /// Where an assignment will be kept that is about to be read from the database.
+  struct Place: Sendable {
+    fileprivate let key: Hash128
+    fileprivate let removals: UInt64
+  }
+
+  /// To be asked for before the database is: what is read may be outdated before it is inserted.
+  func place(for unit: UnitID, in experiment: ULID) -> Place {
     let key = Self.key(unit, experiment)
-    stripe(key).table.withLock { $0.insert(assignment, for: key) }
+    return Place(key: key, removals: stripe(key).table.withLock { $0.removals })
+  }
+
+  /// Keeps what was read after `place` was asked for, unless something there was forgotten
+  /// meanwhile.
+  func insert(_ assignment: Assignment, at place: Place) {
+    stripe(place.key).table.withLock { table in
+      if table.removals == place.removals { table.insert(assignment, for: place.key) }
+    }
   }
 
   func remove(_ unit: UnitID, in experiment: ULID) {
     let key = Self.key(unit, experiment)
     stripe(key).table.withLock { $0.remove(key) }
+  }
+
+  /// Forgets everything: changes may have gone unheard.
+  func removeAll() {
+    for stripe in stripes { stripe.table.withLock { $0.removeAll() } }
   }
 
   private func stripe(_ key: Hash128) -> Stripe { stripes[Int(key.high >> 58)] }
@@ -60,16 +80,22 @@ final class AssignmentCache: Sendable {
   private struct Table: ~Copyable {
     static let entriesPerSet = 8
 
-    private let entries: UnsafeMutablePointer<Entry>
+    private var entries: UnsafeMutablePointer<Entry>
     private let sets: Int
     private var nextVictim = 0
+    /// How often something was forgotten here.
+    private(set) var removals: UInt64 = 0
 
     init(sets: Int) {
       self.sets = sets
-      let memory = calloc(sets * Self.entriesPerSet, MemoryLayout<Entry>.stride)
+      entries = Self.emptyEntries(sets)
+    }
+
+    private static func emptyEntries(_ sets: Int) -> UnsafeMutablePointer<Entry> {
+      let memory = calloc(sets * entriesPerSet, MemoryLayout<Entry>.stride)
       guard let memory else { preconditionFailure("no memory for the assignment cache") }
       // Zero bytes are an empty entry.
-      entries = memory.bindMemory(to: Entry.self, capacity: sets * Self.entriesPerSet)
+      return memory.bindMemory(to: Entry.self, capacity: sets * entriesPerSet)
     }
 
     deinit { free(entries) }
@@ -109,7 +135,14 @@ final class AssignmentCache: Sendable {
         state: assignment.reason == .bucketed ? 1 : 2)
     }
 
-    func remove(_ key: Hash128) {
+    mutating func removeAll() {
+      removals += 1
+      free(entries)
+      entries = Self.emptyEntries(sets)
+    }
+
+    mutating func remove(_ key: Hash128) {
+      removals += 1
       let set = set(of: key)
       for index in 0..<Self.entriesPerSet where set[index].key == key { set[index].state = 0 }
     }

@@ -1,3 +1,14 @@
+/// What one unit asks of one experiment.
+struct AssignmentWish {
+  let unit: UnitID
+  let experiment: RunningExperiment
+  /// Whether a first assignment logs its exposure.
+  var logsExposure: Bool
+  /// Why the unit may not be assigned now. One that is stored already, or forced, is answered all
+  /// the same.
+  var exclusion: Exclusion?
+}
+
 /// Assigns units for ever: from memory when it can, else by one statement for all that a loop turn asks.
 ///
 /// An assignment is decided by the database: whoever inserts the row first has decided, and everybody answers that row.
@@ -7,38 +18,51 @@ final class AssignmentStore {
   private let cache: AssignmentCache
   private let ids: IDSource
   private let loop: EventLoop
-  private lazy var batcher = TurnBatcher<Wish, Assignment>(loop: loop, weightMax: 256) {
-    [unowned self] wishes in
-    await store(wishes)
-  }
-
-  /// A unit to be assigned to what its hash says, unless the database knows better.
-  private struct Wish {
-    let unit: UnitID
-    let experiment: RunningExperiment
-    let logsExposure: Bool
-    var generation = 1
+  /// The wishes of one request stay together: one round trip for all of them.
+  private lazy var batcher = TurnBatcher<[AssignmentWish], [AssignmentOutcome]>(
+    loop: loop, weightMax: 256, weight: \.count
+  ) { [unowned self] requests in
+    await decide(requests)
   }
 
   private struct Key: Hashable {
     let experiment: ULID
     let unit: [UInt8]
+
+    init(_ wish: AssignmentWish) {
+      experiment = wish.experiment.id
+      unit = wish.unit.bytes
+    }
+
+    init(experiment: ULID, unit: [UInt8]) {
+      self.experiment = experiment
+      self.unit = unit
+    }
   }
 
-  /// A row as the database has it; `variantID` nil when it was vacated.
-  private struct Stored {
-    let key: Key
-    let id: ULID
-    let variantID: ULID?
-    let reason: Assignment.Reason
-    let generation: Int
-    let exposureLoggedAt: Timestamp?
+  /// A wish, or several equal ones, that the database has not answered yet.
+  private struct OpenWish {
+    var wish: AssignmentWish
+    let place: AssignmentCache.Place
+    /// Of the row that this would be; another when the row was vacated.
+    var generation = 1
 
-    var assignment: Assignment? {
-      variantID.map {
-        Assignment(id: id, variantID: $0, reason: reason, exposureLoggedAt: exposureLoggedAt)
-      }
+    /// Of several at once, one that may be assigned and exposed speaks for all.
+    mutating func join(_ other: AssignmentWish) {
+      if other.exclusion == nil { wish.exclusion = nil }
+      if other.logsExposure { wish.logsExposure = true }
     }
+  }
+
+  /// What the database says of a wish.
+  private struct Answer {
+    enum Verdict: Int { case row, heldOut, excluded }
+
+    let key: Key
+    let verdict: Verdict
+    let generation: Int
+    /// Nil when there is no row, or a vacated one.
+    let assignment: Assignment?
   }
 
   init(database: Database, cache: AssignmentCache, ids: IDSource, loop: EventLoop) {
@@ -53,42 +77,43 @@ final class AssignmentStore {
     cache.find(unit, in: experiment.id)
   }
 
-  /// The assignment of `unit`, made now if it has none; stored, with its exposure, before this returns.
-  func assign(
-    _ unit: UnitID, to experiment: RunningExperiment, logsExposure: Bool
-  ) async throws(StorageError) -> Assignment {
-    try await batcher.submit(Wish(unit: unit, experiment: experiment, logsExposure: logsExposure))
+  /// The assignment of a unit, made now if it has none; stored, with its exposure, before this
+  /// returns.
+  func assign(_ wish: AssignmentWish) async throws(StorageError) -> AssignmentOutcome {
+    try await batcher.submit([wish])[0]
   }
 
-  /// The stored assignment of a unit that somebody else buckets; nil when it has not been reported.
-  func stored(_ unit: UnitID, in experiment: RunningExperiment) async throws(StorageError)
-    -> Assignment?
-  {
-    let rows = try await read([Key(experiment: experiment.id, unit: unit.bytes)])
-    let assignment = rows.first?.assignment
-    if let assignment { cache.insert(assignment, of: unit, in: experiment.id) }
-    return assignment
+  /// The same for many experiments in one round trip.
+  func assign(_ wishes: [AssignmentWish]) async throws(StorageError) -> [AssignmentOutcome] {
+    wishes.isEmpty ? [] : try await batcher.submit(wishes)
   }
 
-  /// Forgets what an exposure has changed in the row.
-  func forget(_ unit: UnitID, in experiment: RunningExperiment) {
-    cache.remove(unit, in: experiment.id)
+  /// Forgets what a change has made of the row; to be called after its commit.
+  func forget(_ unit: UnitID, in experiment: ULID) {
+    cache.remove(unit, in: experiment)
   }
 
   // MARK: A batch
 
-  private func store(_ wishes: [Wish]) async -> [Result<Assignment, StorageError>] {
+  private func decide(_ requests: [[AssignmentWish]]) async
+    -> [Result<[AssignmentOutcome], StorageError>]
+  {
     do {
-      return try await storeTogether(wishes).map(Result.success)
+      let outcomes = try await decideTogether(requests.flatMap(\.self))
+      var rest = outcomes[...]
+      return requests.map { wishes in
+        defer { rest = rest.dropFirst(wishes.count) }
+        return .success(Array(rest.prefix(wishes.count)))
+      }
     } catch {
       // A row that the database refuses must fail alone. When the database is away they all fail the same way.
-      guard case .failed = error, wishes.count > 1 else {
-        return wishes.map { _ in .failure(error) }
+      guard case .failed = error, requests.count > 1 else {
+        return requests.map { _ in .failure(error) }
       }
-      var results: [Result<Assignment, StorageError>] = []
-      for wish in wishes {
-        do {
-          results.append(.success(try await storeTogether([wish])[0]))
+      var results: [Result<[AssignmentOutcome], StorageError>] = []
+      for request in requests {
+        do throws(StorageError) {
+          results.append(.success(try await decideTogether(request)))
         } catch {
           results.append(.failure(error))
         }
@@ -97,107 +122,109 @@ final class AssignmentStore {
     }
   }
 
-  private func storeTogether(_ wishes: [Wish]) async throws(StorageError) -> [Assignment] {
-    var open: [Key: Wish] = [:]
+  private func decideTogether(_ wishes: [AssignmentWish]) async throws(StorageError)
+    -> [AssignmentOutcome]
+  {
+    var open: [Key: OpenWish] = [:]
     for wish in wishes {
-      let key = Key(experiment: wish.experiment.id, unit: wish.unit.bytes)
-      if open[key]?.logsExposure != true { open[key] = wish }
+      let place = cache.place(for: wish.unit, in: wish.experiment.id)
+      open[Key(wish), default: OpenWish(wish: wish, place: place)].join(wish)
     }
-    var assignments: [Key: Assignment] = [:]
-    func settle(_ row: Stored) {
-      assignments[row.key] = row.assignment
-      if row.variantID == nil {
-        open[row.key]?.generation = row.generation
-      } else {
-        open[row.key] = nil
+    var answers: [Key: Answer] = [:]
+    // What somebody else stored or vacated at the same moment is seen by the next statement; but
+    // not for ever.
+    for round in 0..<8 where !open.isEmpty {
+      for answer in try await ask(Array(open.values)) {
+        guard let asked = open[answer.key] else { continue }
+        if answer.verdict == .row && answer.assignment == nil {
+          open[answer.key]?.generation = answer.generation
+          continue
+        }
+        open[answer.key] = nil
+        answers[answer.key] = answer
+        guard let assignment = answer.assignment else { continue }
+        cache.insert(assignment, at: asked.place)
+        if round > 0 && assignment.reason == .forced { try await releaseClaim(of: asked.wish) }
       }
     }
-    // A vacated row asks for another hash; it can be vacated again meanwhile, but not for ever.
-    for _ in 0..<8 where !open.isEmpty {
-      for row in try await insert(Array(open.values)) { settle(row) }
-      if open.isEmpty { break }
-      // Somebody else's rows. A statement of its own: the one that lost does not see the winner.
-      for row in try await read(Array(open.keys)) { settle(row) }
-    }
-    var answers: [Assignment] = []
+    var outcomes: [AssignmentOutcome] = []
     for wish in wishes {
-      guard let assignment = assignments[Key(experiment: wish.experiment.id, unit: wish.unit.bytes)]
-      else {
-        throw StorageError.failed(.postgres, "an assignment was vacated as often as it was made")
+      guard let answer = answers[Key(wish)] else {
+        throw StorageError.unavailable(
+          .postgres, "a unit's row changed as often as it was asked for")
       }
-      cache.insert(assignment, of: wish.unit, in: wish.experiment.id)
-      answers.append(assignment)
+      outcomes.append(
+        answer.assignment.map(AssignmentOutcome.assigned)
+          ?? (answer.verdict == .heldOut ? .heldOut : .excluded(wish.exclusion ?? .paused)))
     }
-    return answers
+    return outcomes
   }
 
-  private func insert(_ wishes: [Wish]) async throws(StorageError) -> [Stored] {
+  private func ask(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer] {
     // Every process takes the rows in one order: two that want the same units wait for each other instead of dying.
-    let sorted = wishes.sorted {
-      $0.experiment.id == $1.experiment.id
-        ? $0.unit.bytes.lexicographicallyPrecedes($1.unit.bytes)
-        : $0.experiment.id < $1.experiment.id
+    let sorted = wishes.sorted { left, right in
+      let (a, b) = (left.wish, right.wish)
+      return a.experiment.id == b.experiment.id
+        ? a.unit.bytes.lexicographicallyPrecedes(b.unit.bytes) : a.experiment.id < b.experiment.id
     }
-    let variants = sorted.map { wish in
-      let slot = Bucketing.slot(of: wish.unit, in: wish.experiment.id, generation: wish.generation)
-      return wish.experiment.variants[wish.experiment.allocation.owner(of: slot)].id
+    let variants = sorted.map { open in
+      let experiment = open.wish.experiment
+      return experiment.variant(of: open.wish.unit, generation: open.generation).id
     }
     return try await database.rows(
-      Self.insert,
+      Self.decide,
       [
-        .ids(sorted.map(\.experiment.id)), .units(sorted.map(\.unit)),
-        .ids(sorted.map { _ in ids.make() }),
-        .ids(variants), .ints(sorted.map(\.generation)), .ints(sorted.map(\.experiment.epoch)),
-        .bools(sorted.map(\.logsExposure)),
-      ], Self.stored)
+        .ids(sorted.map(\.wish.experiment.id)), .units(sorted.map(\.wish.unit)),
+        .ids(sorted.map { _ in ids.make() }), .ids(variants), .ints(sorted.map(\.generation)),
+        .ints(sorted.map(\.wish.experiment.epoch)), .bools(sorted.map(\.wish.logsExposure)),
+        .bools(sorted.map { $0.wish.exclusion == nil }),
+        .ids(sorted.map(\.wish.experiment.environmentID)),
+        .uuids(sorted.map { $0.wish.experiment.mutexGroupID.map(PostgresUUID.init) }),
+        .ints(Self.claimRanks(sorted.map(\.wish))),
+      ], Self.answer)
   }
 
-  private func read(_ keys: [Key]) async throws(StorageError) -> [Stored] {
-    try await database.rows(
-      Self.read,
+  /// Each wish's place in the order in which claims are tried; the order has no favourites.
+  private static func claimRanks(_ wishes: [AssignmentWish]) -> [Int] {
+    let orders = wishes.map { wish in
+      wish.experiment.mutexGroupID.map {
+        MutexGroup.claimOrder(group: $0, experiment: wish.experiment.id, unit: wish.unit)
+      }
+    }
+    var ranks = [Int](repeating: 0, count: wishes.count)
+    let grouped = orders.enumerated().compactMap { index, order in order.map { (index, $0) } }
+    for (rank, entry) in grouped.sorted(by: { $0.1 < $1.1 }).enumerated() { ranks[entry.0] = rank }
+    return ranks
+  }
+
+  /// A first call claims before it learns that the unit has been forced at the same moment; forced
+  /// units hold no claim.
+  private func releaseClaim(of wish: AssignmentWish) async throws(StorageError) {
+    guard let group = wish.experiment.mutexGroupID else { return }
+    try await database.execute(
+      Self.releaseClaim,
       [
-        .ids(keys.map(\.experiment)), .texts(keys.map { String(decoding: $0.unit, as: UTF8.self) }),
-      ], Self.stored)
+        .id(wish.experiment.id), .text(wish.unit.text), .id(wish.experiment.environmentID),
+        .id(group),
+      ])
   }
 
-  private static func stored(_ row: Row) throws(PostgresError) -> Stored {
-    Stored(
-      key: Key(experiment: try row.id(0), unit: try row.bytes(1)), id: try row.id(2),
-      variantID: try row.idOrNil(3), reason: try row.choice(4), generation: try row.int(5),
-      exposureLoggedAt: try row.instantOrNil(6))
+  private static func answer(_ row: Row) throws(PostgresError) -> Answer {
+    let key = Key(experiment: try row.id(0), unit: try row.bytes(1))
+    guard let verdict = Answer.Verdict(rawValue: try row.int(7)) else {
+      throw .decoding("an unknown verdict")
+    }
+    var assignment: Assignment?
+    if let variant = try row.idOrNil(3) {
+      assignment = Assignment(
+        id: try row.id(2), variantID: variant, reason: try row.choice(4),
+        exposureLoggedAt: try row.instantOrNil(6))
+    }
+    return Answer(
+      key: key, verdict: verdict, generation: try row.int(5), assignment: assignment)
   }
+}
 
-  private static let columns =
-    "experiment_id, unit_id, assignment_id, variant_id, reason, generation, exposure_logged_at"
-
-  static let insert = Statement(
-    name: "assignment_insert",
-    sql: """
-      WITH stored AS (
-        INSERT INTO assignments AS a
-          (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch, exposure_logged_at)
-        SELECT experiment_id, unit_id, assignment_id, variant_id, 'bucketed', generation, epoch,
-          CASE WHEN exposes THEN now() END
-        FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::boolean[])
-          AS wish (experiment_id, unit_id, assignment_id, variant_id, generation, epoch, exposes)
-        ON CONFLICT (experiment_id, unit_id) DO UPDATE SET
-          assignment_id = excluded.assignment_id, variant_id = excluded.variant_id, reason = excluded.reason,
-          epoch = excluded.epoch, assigned_at = now(), exposure_logged_at = excluded.exposure_logged_at
-        WHERE a.variant_id IS NULL AND a.generation = excluded.generation
-        RETURNING \(columns)),
-      exposed AS (
-        INSERT INTO exposure_events (id, experiment_id, unit_id, generation, variant_id)
-        SELECT assignment_id, experiment_id, unit_id, generation, variant_id
-        FROM stored WHERE exposure_logged_at IS NOT NULL
-        ON CONFLICT DO NOTHING)
-      SELECT \(columns) FROM stored
-      """)
-
-  static let read = Statement(
-    name: "assignment_read",
-    sql: """
-      SELECT \(columns)
-      FROM unnest($1::uuid[], $2::text[]) AS wanted (experiment_id, unit_id)
-      JOIN assignments USING (experiment_id, unit_id)
-      """)
+extension PostgresUUID {
+  init(_ id: ULID) { self.init(high: id.high, low: id.low) }
 }

@@ -39,6 +39,11 @@ struct Catalogue: Sendable {
     running[environment]?[key]
   }
 
+  /// Every experiment that runs in an environment, in no order.
+  func running(in environment: ULID) -> [RunningExperiment] {
+    running[environment].map { Array($0.values) } ?? []
+  }
+
   // MARK: Changing
 
   mutating func put(_ environment: Environment) {
@@ -108,6 +113,9 @@ final class RunningExperiment: Sendable {
   let variants: [Variant]
   let epoch: Int
   let allocation: Allocation
+  let mutexGroupID: ULID?
+  /// New units are kept out for now.
+  let isPaused: Bool
 
   /// Nil unless `experiment` runs.
   init?(_ experiment: Experiment) {
@@ -119,6 +127,13 @@ final class RunningExperiment: Sendable {
     variants = experiment.definition.variants
     self.epoch = epoch.number
     allocation = epoch.allocation
+    mutexGroupID = experiment.definition.mutexGroupID
+    isPaused = experiment.pausedAt != nil
+  }
+
+  /// The variant that the published function gives to a unit.
+  func variant(of unit: UnitID, generation: Int) -> Variant {
+    variants[allocation.owner(of: Bucketing.slot(of: unit, in: id, generation: generation))]
   }
 
   func variant(_ id: ULID) -> Variant? { variants.first { $0.id == id } }
@@ -127,8 +142,8 @@ final class RunningExperiment: Sendable {
 
 /// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the loop.
 final class CatalogueHolder {
-  var current: Catalogue
-  init(_ catalogue: Catalogue) { current = catalogue }
+  /// Nil until it has been read for the first time: then nothing is known of any key.
+  var current: Catalogue?
 }
 
 /// One thing in the catalogue that has changed; what PostgreSQL's notices say, too.

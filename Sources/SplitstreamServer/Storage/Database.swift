@@ -42,4 +42,17 @@ final class Database {
       throw StorageError(error)
     }
   }
+
+  /// Runs several statements as one transaction, in one round trip; each sees what was committed
+  /// before it began.
+  func transaction<Results>(
+    _ build: (inout PostgresBatch) -> Results
+  ) async throws(StorageError) -> Results {
+    next = (next + 1) % connections.count
+    do {
+      return try await connections[next].transaction(build)
+    } catch {
+      throw StorageError(error)
+    }
+  }
 }

@@ -1,13 +1,15 @@
 /// Makes the monthly partitions of `events` ahead of their time. One thread's at a time.
 struct EventPartitions {
   let session: PostgresSession
+  /// A long analysis reads the table: come back later instead of keeping all others waiting.
+  var lockSecondsMax = 3
 
   /// Makes sure that the month of PostgreSQL's now and the two after it have partitions.
   func make() throws(StorageError) {
     do {
       let months = try session.rows(Self.missing, []) { row throws(PostgresError) in try row.text(0)
       }
-      for month in months { try session.script(Self.create(month)) }
+      for month in months { try session.script(create(month)) }
     } catch {
       throw StorageError(error)
     }
@@ -25,15 +27,26 @@ struct EventPartitions {
       """)
 
   /// - Parameter month: digits and `_` only, as `missing` answers it; table names take no parameters.
-  private static func create(_ month: String) -> String {
-    let from = "(to_date('\(month)', 'YYYY_MM')::timestamp AT TIME ZONE 'UTC')"
-    let to = "((to_date('\(month)', 'YYYY_MM')::timestamp + interval '1 month') AT TIME ZONE 'UTC')"
-    return """
-      DO $$ BEGIN
-        EXECUTE format(
-          'CREATE TABLE IF NOT EXISTS events_\(month) PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
-          ulid_floor(\(from)), ulid_floor(\(to)));
-      END $$
-      """
+  private func create(_ month: String) -> String {
+    """
+    SET LOCAL lock_timeout = '\(lockSecondsMax)s';
+    -- One process at a time; whoever stores or reads events goes on.
+    LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE;
+    DO $$
+    DECLARE
+      month timestamp := to_date('\(month)', 'YYYY_MM');
+      low uuid := ulid_floor(month AT TIME ZONE 'UTC');
+      high uuid := ulid_floor((month + interval '1 month') AT TIME ZONE 'UTC');
+    BEGIN
+      -- Another process may have made it while we waited for the lock.
+      IF to_regclass('events_\(month)') IS NOT NULL THEN RETURN; END IF;
+      CREATE TABLE events_\(month) (LIKE events INCLUDING DEFAULTS);
+      -- Events that came before their month had a partition.
+      WITH moved AS (DELETE FROM events_other WHERE event_id >= low AND event_id < high RETURNING *)
+      INSERT INTO events_\(month) SELECT * FROM moved;
+      EXECUTE format(
+        'ALTER TABLE events ATTACH PARTITION events_\(month) FOR VALUES FROM (%L) TO (%L)', low, high);
+    END $$
+    """
   }
 }

@@ -75,23 +75,31 @@ struct EventStore {
     var bytes = EventCoding.copyHeader
     for entry in entries {
       guard let row = EventCoding.row(of: entry) else {
-        throw PostgresError.server(
-          PostgresServerError(sqlState: "22000", message: "the entry is of an unknown version"))
+        throw Self.refusal("the entry is of an unknown version")
       }
       bytes.append(contentsOf: row)
     }
     bytes.append(contentsOf: EventCoding.copyTrailer)
     var isSent = false
-    return try session.copyIn(Self.copySQL) {
+    let count = try session.copyIn(Self.copySQL) {
       defer { isSent = true }
       return isSent ? nil : bytes
     }
+    guard count == entries.count else {
+      throw Self.refusal("\(entries.count) entries are \(count) rows")
+    }
+    return count
   }
 
-  /// Data exceptions (22), broken constraints (23), a malformed binary row (08P01): about this row, not the server.
+  private static func refusal(_ message: String) -> PostgresError {
+    .server(PostgresServerError(sqlState: "22000", message: message))
+  }
+
+  /// Data exceptions (22), broken constraints (23), limits (54), a malformed binary row (08P01, or
+  /// XX000 where PostgreSQL has no code for it): about this row, not the server.
   private static func isAboutData(_ error: PostgresError) -> Bool {
     guard let state = error.sqlState else { return false }
-    return state.hasPrefix("22") || state.hasPrefix("23") || state == "08P01"
+    return ["22", "23", "54"].contains(state.prefix(2)) || ["08P01", "XX000"].contains(state)
   }
 
   static let copySQL = "COPY events (\(EventCoding.columns)) FROM STDIN (FORMAT binary)"

@@ -33,6 +33,14 @@ struct ExperimentStore {
     try await database.row(Self.read, [.id(workspace), .id(environment), .id(id)], Self.experiment)
   }
 
+  /// Those that an id or a key may mean, in what the caller may see: a key one in each environment.
+  func experiments(
+    named name: String, of workspace: ULID, environment: ULID?
+  ) async throws(StorageError) -> [Experiment] {
+    try await database.rows(
+      Self.named, [.id(workspace), .id(environment), .text(name), .id(ULID(name))], Self.experiment)
+  }
+
   /// - Throws: `StorageError.conflict("experiments_key")` when the environment has one with this key.
   func create(_ id: ULID, _ definition: ExperimentDefinition, audit: AuditEntry)
     async throws(StorageError)
@@ -40,7 +48,7 @@ struct ExperimentStore {
     try await database.execute(
       Self.create,
       [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values
-        + definition.plan.values)
+        + Self.assignmentValues(definition) + definition.plan.values)
   }
 
   /// What a change does to an experiment's life, beside its definition.
@@ -52,6 +60,8 @@ struct ExperimentStore {
     var outcomeNotes: String?
     /// A new weight epoch begins.
     var epoch: WeightEpoch?
+    /// Keeps new units out from now on, or lets them in again; nil changes nothing.
+    var pauses: Bool?
   }
 
   /// Makes `definition` and `transition` true if the experiment still has the version it was read with.
@@ -81,7 +91,8 @@ struct ExperimentStore {
       + [
         .text(transition.status.rawValue), .bool(transition.starts), .bool(transition.stops),
         .text(orNull: transition.stopReason?.rawValue), .text(orNull: transition.outcomeNotes),
-      ] + epochValues + audit.values + definition.plan.values
+      ] + epochValues + audit.values + Self.assignmentValues(definition)
+      + [transition.pauses.map(PostgresValue.bool) ?? .null] + definition.plan.values
   }
 
   /// The order of these is the order of the placeholders of `create` and `change`, from $3 on.
@@ -102,16 +113,25 @@ struct ExperimentStore {
     ]
   }
 
+  /// What stands after the audit entry: from $31 on in `create`, from $38 on in `change`.
+  private static func assignmentValues(_ definition: ExperimentDefinition) -> [PostgresValue] {
+    [
+      .id(definition.mutexGroupID),
+      .texts(definition.variants.map { $0.payload.map { String(decoding: $0, as: UTF8.self) } }),
+    ]
+  }
+
   static func experiment(_ row: Row) throws(PostgresError) -> Experiment {
     let ids = try row.ids(17)
     let keys = try row.texts(18)
     let weights = try row.ints(19)
     let descriptions = try row.texts(20)
     let controls = try row.bools(21)
+    let payloads = try row.texts(32)
     let variants = ids.indices.map {
       Variant(
         id: ids[$0], key: keys[$0], weight: weights[$0], description: descriptions[$0],
-        isControl: controls[$0])
+        isControl: controls[$0], payload: payloads[$0].isEmpty ? nil : [UInt8](payloads[$0].utf8))
     }
     var epoch: WeightEpoch?
     if try !row.isNull(23) {
@@ -133,9 +153,9 @@ struct ExperimentStore {
           minimumDetectableEffect: try row.double(11), minSamplePerVariant: try row.int(12),
           maxDurationDays: try row.int(13), snapshotCadenceMinutes: try row.int(14)),
         primaryMetricID: try row.idOrNil(15), guardrailMetricIDs: try row.ids(22),
-        plan: try ExperimentPlan(row, first: 31)),
+        mutexGroupID: try row.idOrNil(31), plan: try ExperimentPlan(row, first: 34)),
       status: try row.choice(16), startedAt: try row.instantOrNil(25),
-      stoppedAt: try row.instantOrNil(26),
+      stoppedAt: try row.instantOrNil(26), pausedAt: try row.instantOrNil(33),
       stopReason: try row.choiceOrNil(27), outcomeNotes: try row.textOrNil(28), weightEpoch: epoch,
       version: try row.int(29), createdAt: try row.instant(30))
   }
@@ -149,12 +169,13 @@ struct ExperimentStore {
       e.max_duration_days, e.snapshot_cadence_minutes, e.primary_metric_id, e.status,
       v.ids, v.keys, v.weights, v.descriptions, v.controls, g.ids, w.epoch, w.allocation,
       e.started_at, e.stopped_at, e.stop_reason, e.outcome_notes, e.version, e.created_at,
-      \(ExperimentPlan.columns(of: "e"))
+      e.mutex_group_id, v.payloads, e.paused_at, \(ExperimentPlan.columns(of: "e"))
     FROM experiments e
     CROSS JOIN LATERAL (
       SELECT array_agg(id ORDER BY position) AS ids, array_agg(key ORDER BY position) AS keys,
         array_agg(weight ORDER BY position) AS weights, array_agg(description ORDER BY position) AS descriptions,
-        array_agg(is_control ORDER BY position) AS controls
+        array_agg(is_control ORDER BY position) AS controls,
+        array_agg(coalesce(payload::text, '') ORDER BY position) AS payloads
       FROM variants WHERE experiment_id = e.id) v
     CROSS JOIN LATERAL (
       SELECT coalesce(array_agg(metric_id ORDER BY position), '{}') AS ids
@@ -182,10 +203,22 @@ struct ExperimentStore {
       WHERE e.workspace_id = $1 AND ($2::uuid IS NULL OR e.environment_id = $2) AND e.id = $3
       """)
 
-  private static let variantRows = """
-    unnest($17::uuid[], $18::text[], $19::bigint[], $20::text[], $21::boolean[])
-      WITH ORDINALITY AS v (id, key, weight, description, is_control, position)
+  static let named = Statement(
+    name: "experiment_named",
+    sql: """
+      \(selection)
+      WHERE e.workspace_id = $1 AND ($2::uuid IS NULL OR e.environment_id = $2)
+        AND (e.key = $3 OR e.id = $4::uuid)
+      ORDER BY e.id
+      """)
+
+  private static func variantRows(payloads: String) -> String {
     """
+    unnest($17::uuid[], $18::text[], $19::bigint[], $20::text[], $21::boolean[],
+      \(payloads)::text[])
+      WITH ORDINALITY AS v (id, key, weight, description, is_control, payload, position)
+    """
+  }
 
   static let create = Statement(
     name: "experiment_create",
@@ -194,15 +227,17 @@ struct ExperimentStore {
         INSERT INTO experiments
           (id, workspace_id, environment_id, key, name, hypothesis, unit_type, unit_attribute, assignment_mode,
            method, posterior_threshold, minimum_detectable_effect, min_sample_per_variant, max_duration_days,
-           snapshot_cadence_minutes, primary_metric_id, status,
+           snapshot_cadence_minutes, primary_metric_id, status, mutex_group_id,
            \(ExperimentPlan.columns.joined(separator: ", ")))
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft',
-          \(ExperimentPlan.placeholders(first: 31)))
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft', $31,
+          \(ExperimentPlan.placeholders(first: 33)))
         RETURNING id),
       with_variants AS (
-        INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control)
-        SELECT v.id, created.id, v.position, v.key, v.weight, v.description, v.is_control
-        FROM created, \(variantRows)),
+        INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control,
+          payload)
+        SELECT v.id, created.id, v.position, v.key, v.weight, v.description, v.is_control,
+          v.payload::json
+        FROM created, \(variantRows(payloads: "$32"))),
       with_guardrails AS (
         INSERT INTO guardrail_metrics (experiment_id, position, metric_id)
         SELECT created.id, g.position, g.metric_id
@@ -222,17 +257,22 @@ struct ExperimentStore {
           started_at = CASE WHEN $24::boolean THEN now() ELSE started_at END,
           stopped_at = CASE WHEN $25::boolean THEN now() ELSE stopped_at END,
           stop_reason = coalesce($26, stop_reason), outcome_notes = coalesce($27, outcome_notes),
-          \(ExperimentPlan.assignments(first: 38)),
+          mutex_group_id = $38,
+          paused_at = CASE WHEN $25::boolean OR NOT $40::boolean THEN NULL
+            WHEN $40::boolean THEN now() ELSE paused_at END,
+          \(ExperimentPlan.assignments(first: 41)),
           version = version + 1
         WHERE id = $1 AND version = $2
         RETURNING id),
       kept_variants AS (
-        INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control)
-        SELECT v.id, changed.id, v.position, v.key, v.weight, v.description, v.is_control
-        FROM changed, \(variantRows)
+        INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control,
+          payload)
+        SELECT v.id, changed.id, v.position, v.key, v.weight, v.description, v.is_control,
+          v.payload::json
+        FROM changed, \(variantRows(payloads: "$39"))
         ON CONFLICT (experiment_id, key) DO UPDATE SET
           position = excluded.position, weight = excluded.weight, description = excluded.description,
-          is_control = excluded.is_control),
+          is_control = excluded.is_control, payload = excluded.payload),
       dropped_variants AS (
         DELETE FROM variants USING changed
         WHERE experiment_id = changed.id AND key <> ALL ($18::text[])),

@@ -38,7 +38,8 @@ struct ExposureStore {
       [
         .ids(sorted.map(\.experiment.id)), .units(sorted.map(\.unit)),
         .ids(sorted.map(\.variant.id)),
-        .ids(sorted.map { _ in ids.make() }), .ids(sorted.map { _ in ids.make() }),
+        // Ascending: of two variants that a unit was shown in one batch, the first named decides.
+        .ids(sorted.map { _ in ids.make() }.sorted()), .ids(sorted.map { _ in ids.make() }),
         .ints(sorted.map(\.experiment.epoch)),
         .bools(sorted.map { $0.experiment.assignmentMode == .external }),
       ]
@@ -50,6 +51,9 @@ struct ExposureStore {
   }
 
   /// Answers the exposures that were not stored: their place, and the variant that the unit has instead.
+  ///
+  /// `unmarked` locks the assignments in the order in which `AssignmentStore` does; an UPDATE alone
+  /// has an order of its own.
   static let log = Statement(
     name: "exposure_log",
     sql: """
@@ -83,11 +87,15 @@ struct ExposureStore {
         ORDER BY experiment_id, unit_id, generation, variant_id, place
         ON CONFLICT DO NOTHING
         RETURNING experiment_id, unit_id, variant_id),
+      unmarked AS (
+        SELECT a.experiment_id, a.unit_id
+        FROM logged JOIN assignments a USING (experiment_id, unit_id, variant_id)
+        WHERE a.exposure_logged_at IS NULL
+        ORDER BY a.experiment_id, a.unit_id
+        FOR NO KEY UPDATE OF a),
       marked AS (
         UPDATE assignments a SET exposure_logged_at = now()
-        FROM logged l JOIN shown s USING (experiment_id, unit_id, variant_id)
-        WHERE NOT s.is_external AND a.experiment_id = l.experiment_id AND a.unit_id = l.unit_id
-          AND a.exposure_logged_at IS NULL)
+        FROM unmarked u WHERE a.experiment_id = u.experiment_id AND a.unit_id = u.unit_id)
       SELECT place, assigned_variant_id FROM known
       WHERE NOT is_external AND assigned_variant_id IS DISTINCT FROM variant_id
       """)

@@ -91,7 +91,10 @@ struct ResultStore {
     try session.rows(
       Self.countConversions,
       Self.values(experiment, period)
-        + [.id(experiment.definition.environmentID), .text(metric.definition.eventKey)]
+        + [
+          .id(experiment.definition.environmentID), .text(metric.definition.eventKey),
+          .id(ULID.floor(of: period.asOf.adding(milliseconds: 1))),
+        ]
     ) { row throws(PostgresError) in
       ConversionCount(
         variantID: try row.id(0), conversions: try row.int(1), lateEvents: try row.int(2))
@@ -122,6 +125,9 @@ struct ResultStore {
       LEFT JOIN assignments a USING (experiment_id, unit_id)
       WHERE x.experiment_id = $1 AND x.exposed_at >= $2 AND x.exposed_at <= $3
         AND (x.superseded_at IS NULL OR x.superseded_at > $4)
+        AND x.variant_id IN (SELECT id FROM variants WHERE experiment_id = $1)
+        -- One that was logged while its unit was re-bucketed is of a generation that is gone.
+        AND (x.superseded_at > $4 OR x.generation >= coalesce(a.generation, 1))
         AND a.reason IS DISTINCT FROM 'forced'),
     exposed AS (
       SELECT DISTINCT ON (unit_id) unit_id, variant_id, exposed_at, epoch
@@ -139,7 +145,7 @@ struct ResultStore {
       """)
 
   /// An event counts from its unit's first exposure to the end, if it had been received by then and no more than 30
-  /// days after it occurred.
+  /// days after it occurred. `$5` environment, `$6` event key, `$7` the first event id after the snapshot's time.
   static let countConversions = Statement(
     name: "analysis_conversions",
     sql: """
@@ -149,8 +155,7 @@ struct ResultStore {
         FROM exposed
         JOIN events e ON e.unit_id = exposed.unit_id AND e.occurred_at >= exposed.exposed_at
         WHERE e.environment_id = $5 AND e.event_key = $6 AND e.occurred_at >= $2 AND e.occurred_at <= $3
-          AND e.event_id < ulid_floor($4 + interval '1 millisecond')
-          AND ulid_time(e.event_id) - e.occurred_at <= interval '30 days'
+          AND e.event_id < $7 AND (NOT e.late OR ulid_time(e.event_id) - e.occurred_at <= interval '30 days')
         GROUP BY exposed.unit_id, exposed.variant_id)
       SELECT variant_id, count(*), sum(late)::bigint FROM converted GROUP BY variant_id
       """)

@@ -46,19 +46,17 @@ struct SnapshotStore {
     try session.rows(Self.findDue, [.int(limit)]) { row throws(PostgresError) in try row.id(0) }
   }
 
-  /// The sequential SRM p of the last snapshot; 1 before the first.
+  /// The least sequential SRM p of all snapshots so far, in whichever order they were stored; 1
+  /// before the first.
   func previousSequentialP(of experiment: ULID) throws(PostgresError) -> Double {
-    try session.rows(Self.readPrevious, [.id(experiment)]) { row throws(PostgresError) in
-      try row.double(0)
+    try session.rows(Self.readLeastP, [.id(experiment)]) { row throws(PostgresError) in
+      try row.doubleOrNil(0) ?? 1
     }.first ?? 1
   }
 
-  /// Counts and records a peek; the number of peeks with this one.
-  func peek(_ audit: AuditEntry, at experiment: ULID) throws(PostgresError) -> Int {
-    try session.rows(Self.recordPeek, [.id(experiment)] + audit.values) {
-      row throws(PostgresError) in try row.int(0)
-    }
-    .first ?? 0
+  /// Counts and records a peek.
+  func recordPeek(_ audit: AuditEntry, at experiment: ULID) throws(PostgresError) {
+    try session.execute(Self.recordPeek, [.id(experiment)] + audit.values)
   }
 
   func peekCount(of experiment: ULID) throws(PostgresError) -> Int {
@@ -101,18 +99,15 @@ struct SnapshotStore {
       ORDER BY coalesce(s.computed_at, e.started_at) LIMIT $1::bigint
       """)
 
-  static let readPrevious = Statement(
-    name: "snapshot_previous",
-    sql:
-      "SELECT sequential_srm_p FROM analysis_snapshots WHERE experiment_id = $1 ORDER BY id DESC LIMIT 1"
-  )
+  static let readLeastP = Statement(
+    name: "snapshot_least_p",
+    sql: "SELECT min(sequential_srm_p) FROM analysis_snapshots WHERE experiment_id = $1")
 
   static let recordPeek = Statement(
     name: "snapshot_peek",
     sql: """
-      WITH peeked AS (UPDATE experiments SET peek_count = peek_count + 1 WHERE id = $1 RETURNING peek_count),
-      audited AS (\(AuditEntry.insert(from: "peeked", first: 2)))
-      SELECT peek_count FROM peeked
+      WITH peeked AS (UPDATE experiments SET peek_count = peek_count + 1 WHERE id = $1 RETURNING id)
+      \(AuditEntry.insert(from: "peeked", first: 2))
       """)
 
   static let countPeeks = Statement(

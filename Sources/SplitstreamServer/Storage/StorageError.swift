@@ -18,4 +18,12 @@ enum StorageError: Error, Equatable {
   case backlogFull
   /// The store refused a statement or answered what nobody expected: a fault of ours.
   case failed(Store, String)
+
+  /// The same call may succeed a little later.
+  var isPassing: Bool {
+    switch self {
+    case .unavailable, .outcomeUnknown, .backlogFull: true
+    case .conflict, .inUse, .failed: false
+    }
+  }
 }

@@ -7,6 +7,7 @@ import Glibc
 final class ClientConnection: Watcher {
   /// The connection's place in its server's list.
   var slot: Int
+  let address: IPAddress
 
   private let fd: Int32
   private let server: HTTPServer
@@ -17,6 +18,9 @@ final class ClientConnection: Watcher {
   private var parser: RequestParser
   private var stage = Stage.open
   private var isAnswering = false
+  private var requestCount = 0
+  /// Bytes of the body being received or answered, as the process counts them.
+  private var heldBytes = 0
   private var isPumping = false
   /// The loop does not tell of arriving bytes at present.
   private var isReadingPaused = false
@@ -38,8 +42,9 @@ final class ClientConnection: Watcher {
     case closed
   }
 
-  init(fd: Int32, server: HTTPServer, slot: Int) {
+  init(fd: Int32, from address: IPAddress, server: HTTPServer, slot: Int) {
     self.fd = fd
+    self.address = address
     self.server = server
     self.slot = slot
     loop = server.loop
@@ -64,7 +69,7 @@ final class ClientConnection: Watcher {
     }
   }
 
-  /// The server stops: the request being received or answered is the last one.
+  /// The server stops and has waited for requests: one that has not begun does not begin.
   func stop() {
     guard wantsInput, !isPumping, parser.stage == .idle, output.isEmpty else { return }
     // A request may have arrived that the loop has not told of yet.
@@ -78,6 +83,8 @@ final class ClientConnection: Watcher {
     stage = .closed
     loop.unwatch(fd)
     Glibc.close(fd)
+    // A request that is being answered keeps its body until then.
+    if !isAnswering { _ = hold(0) }
     server.remove(self)
   }
 
@@ -89,6 +96,7 @@ final class ClientConnection: Watcher {
   }
 
   private func receive() {
+    if input.isBare { input = server.takeInput() }
     switch input.receive(from: fd) {
     case .bytes(let count):
       reading.bytes += count
@@ -111,7 +119,13 @@ final class ClientConnection: Watcher {
       guard waitsForRoom && stage == .open && output.isEmpty else { break }
     }
     isPumping = false
-    if stage != .closed { updateInterest() }
+    guard stage != .closed else { return }
+    updateInterest()
+    // An idle connection holds no buffer: most of many are idle.
+    if !isAnswering && parser.stage == .idle && input.isEmpty && output.isEmpty {
+      server.giveBack(input, output)
+      (input, output) = (InputBuffer(), OutputBuffer())
+    }
   }
 
   /// True: it stopped only because too many answers are unsent.
@@ -139,6 +153,9 @@ final class ClientConnection: Watcher {
   private func awaitMore() throws(HTTPError) {
     if parser.takeContinue() { ResponseWriter.writeContinue(to: &output.bytes) }
     reading.enter(parser.stage, now: loop.now)
+    guard hold(parser.bodyBytes(windowCount: input.window.count)) else {
+      throw .framing(.unavailable, Self.tooMuchInFlight)
+    }
     guard inputEnded else { return }
     guard parser.stage == .idle else {
       throw .framing(.badRequest, "The connection ended within a request.")
@@ -148,9 +165,14 @@ final class ClientConnection: Watcher {
 
   private func answer(_ request: Request) {
     answersHead = request.method == .head
+    requestCount += 1
+    let isLast = !parser.keepsAlive || requestCount >= server.limits.requestsPerConnectionMax
     persistence =
-      !parser.keepsAlive ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
+      isLast ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
     if let response = application.answerNow(request) { return write(response) }
+    guard hold(request.body.count) else {
+      return write(application.problem(for: .content(.unavailable, Self.tooMuchInFlight)))
+    }
     isAnswering = true
     let confined = LoopConfined((connection: self, request: request), to: loop)
     Task.immediate(executorPreference: loop) {
@@ -166,6 +188,18 @@ final class ClientConnection: Watcher {
     pump()
   }
 
+  /// Counts what the connection holds of a body now. False: all connections together hold too much.
+  private func hold(_ count: Int) -> Bool {
+    if count == heldBytes { return true }
+    let max = server.limits.bodyBytesInFlightMax
+    guard server.use.holdBodyBytes(count - heldBytes, max: max) else { return false }
+    heldBytes = count
+    return true
+  }
+
+  private static let tooMuchInFlight =
+    "The server is receiving too much at once; nothing of this request was used."
+
   private func refuse(_ error: HTTPError) {
     answersHead = parser.answersHead
     persistence = .close
@@ -175,9 +209,11 @@ final class ClientConnection: Watcher {
   // MARK: Writing and ending
 
   private func write(_ response: Response) {
+    _ = hold(0)
     // The connection may have ended while the answer was made.
     guard stage == .open else { return }
     if server.isStopping { persistence = .close }
+    if output.isBare { output = server.takeOutput() }
     server.write(response, isHead: answersHead, persistence, to: &output)
     if persistence == .close { stage = .ending }
     reading.restart(.idle, now: loop.now)
@@ -241,11 +277,11 @@ final class ClientConnection: Watcher {
     let seconds = reading.seconds(now: now)
     switch parser.stage {
     case .idle:
-      input.releaseMemory()
+      parser.releaseMemory()
       let secondsMax =
         server.isFull
         ? min(limits.idleSecondsMax, limits.idleSecondsMaxWhenFull) : limits.idleSecondsMax
-      if seconds > secondsMax || server.isStopping { close() }
+      if seconds > secondsMax || server.closesIdle { close() }
     case .head:
       if seconds > limits.headSecondsMax { giveUp("The request's head took too long to arrive.") }
     case .body:

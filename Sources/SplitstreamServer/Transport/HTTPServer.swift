@@ -8,13 +8,20 @@ final class HTTPServer: Watcher {
   let loop: EventLoop
   let limits: TransportLimits
   let application: any Application
+  /// Shared with the servers of the other loops.
+  let use: ClientUse
   private(set) var isStopping = false
+  /// The stop waits no longer for requests that have not begun.
+  private(set) var closesIdle = false
 
   private let listener: Listener
   private let notice: (Notice) -> Void
   private var writer = ResponseWriter()
   private var connections: [ClientConnection] = []
   private var isAccepting = false
+  private var toldOfAddress = false
+  private var spareInputs: [InputBuffer] = []
+  private var spareOutputs: [OutputBuffer] = []
   private var sweep: DeadlineToken?
   private var stopped: (() -> Void)?
 
@@ -23,16 +30,20 @@ final class HTTPServer: Watcher {
     /// accept4(2) failed with this `errno`; it is tried again shortly.
     case acceptFailed(code: Int32)
     case connectionsMaxReached(Int)
+    /// Said once between two sweeps.
+    case connectionsPerAddressMaxReached(Int, IPAddress)
   }
 
   init(
     loop: EventLoop, listener: Listener, limits: TransportLimits, application: any Application,
+    use: ClientUse = ClientUse(),
     notice: @escaping (Notice) -> Void = { _ in }
   ) {
     self.loop = loop
     self.listener = listener
     self.limits = limits
     self.application = application
+    self.use = use
     self.notice = notice
   }
 
@@ -47,19 +58,25 @@ final class HTTPServer: Watcher {
     scheduleSweep()
   }
 
-  /// Accepts nobody more, lets begun requests be answered, closes idle connections, and calls
-  /// `then`.
+  /// Accepts nobody more, lets begun requests be answered, and calls `then`.
+  ///
+  /// Every answer from now on is its connection's last. An idle connection is closed after a
+  /// moment: a request may be on its way, and one that has reached us is answered.
   ///
   /// - Parameter seconds: after them what is still open is closed.
   func stop(withinSeconds seconds: Double, then: @escaping () -> Void) {
     precondition(stopped == nil, "a server is stopped once")
     stopped = then
     // Those who wait in the queue would be reset.
-    if isAccepting { ready(.read) }
+    if isAccepting { accept(upTo: Listener.queueMax) }
     isStopping = true
     loop.unwatch(listener.fd)
     listener.close()
-    for connection in connections { connection.stop() }
+    loop.schedule(afterSeconds: limits.idleSecondsMaxWhenStopping) { [weak self] in
+      guard let self else { return }
+      closesIdle = true
+      for connection in connections { connection.stop() }
+    }
     loop.schedule(afterSeconds: seconds) { [weak self] in
       for connection in self?.connections ?? [] { connection.close() }
     }
@@ -76,7 +93,19 @@ final class HTTPServer: Watcher {
       response, isHead: isHead, persistence, unixSeconds: time(nil), to: &output.bytes)
   }
 
+  /// A buffer that an idle connection has left, or a new one.
+  func takeInput() -> InputBuffer { spareInputs.popLast() ?? InputBuffer() }
+  func takeOutput() -> OutputBuffer { spareOutputs.popLast() ?? OutputBuffer() }
+
+  /// Keeps the buffers of a connection that has become idle for those that are busy.
+  func giveBack(_ input: InputBuffer, _ output: OutputBuffer) {
+    if !input.isBare && spareInputs.count < Self.sparesMax { spareInputs.append(input) }
+    if !output.isBare && spareOutputs.count < Self.sparesMax { spareOutputs.append(output) }
+  }
+  private static let sparesMax = 64
+
   func remove(_ connection: ClientConnection) {
+    use.leave(connection.address)
     let last = connections.removeLast()
     if last !== connection {
       connections[connection.slot] = last
@@ -89,13 +118,17 @@ final class HTTPServer: Watcher {
   // MARK: Accepting
 
   func ready(_ readiness: Readiness) {
-    for _ in 0..<limits.acceptsPerTurnMax {
+    accept(upTo: limits.acceptsPerTurnMax)
+  }
+
+  private func accept(upTo count: Int) {
+    for _ in 0..<count {
       guard connections.count < limits.connectionsMax else {
         pauseAccepting(.connectionsMaxReached(limits.connectionsMax))
         return
       }
       switch listener.accept() {
-      case .connection(let fd): admit(fd)
+      case .connection(let fd, let address): admit(fd, from: address)
       case .none: return
       case .exhausted(let code):
         // The listener would stay readable and the loop would spin: look away for a moment.
@@ -108,13 +141,23 @@ final class HTTPServer: Watcher {
     }
   }
 
-  private func admit(_ fd: Int32) {
-    let connection = ClientConnection(fd: fd, server: self, slot: connections.count)
+  private func admit(_ fd: Int32, from address: IPAddress) {
+    guard use.enter(address, max: limits.connectionsPerAddressMax) else {
+      if !toldOfAddress {
+        notice(.connectionsPerAddressMaxReached(limits.connectionsPerAddressMax, address))
+      }
+      toldOfAddress = true
+      Glibc.close(fd)
+      return
+    }
+    let connection = ClientConnection(
+      fd: fd, from: address, server: self, slot: connections.count)
     do throws(EventLoopError) {
       try loop.watch(fd, .read, connection)
       connections.append(connection)
     } catch {
       Glibc.close(fd)
+      use.leave(address)
       notice(.acceptFailed(code: error.code))
     }
   }
@@ -136,6 +179,7 @@ final class HTTPServer: Watcher {
   private func scheduleSweep() {
     sweep = loop.schedule(afterSeconds: limits.sweepSeconds) { [weak self] in
       guard let self else { return }
+      toldOfAddress = false
       // A copy: connections leave the list while it is walked.
       let connections = connections
       for connection in connections { connection.checkTimes() }

@@ -9,6 +9,8 @@ struct InputBuffer {
   /// The bytes received and not consumed; those after it are room.
   private(set) var window = 0..<0
 
+  var isEmpty: Bool { window.isEmpty }
+
   private static let bytesFirst = 8 * 1024
   /// Room grows up to this by itself; beyond, it is given back when it is empty.
   private static let bytesKeptMax = 64 * 1024
@@ -45,10 +47,8 @@ struct InputBuffer {
     if window.isEmpty { window = 0..<0 }
   }
 
-  /// Gives the memory of an idle connection back.
-  mutating func releaseMemory() {
-    if window.isEmpty { bytes = [] }
-  }
+  /// Whether it holds no memory.
+  var isBare: Bool { bytes.isEmpty }
 
   private mutating func makeRoom() {
     if window.isEmpty && bytes.count > Self.bytesKeptMax { bytes = [] }

@@ -9,6 +9,8 @@ struct OutputBuffer {
   private static let bytesKeptMax = 16 * 1024
 
   var isEmpty: Bool { sent == bytes.count }
+  /// Whether it holds no memory.
+  var isBare: Bool { bytes.capacity == 0 }
   /// The bytes the kernel has not taken yet.
   var pendingCount: Int { bytes.count - sent }
 

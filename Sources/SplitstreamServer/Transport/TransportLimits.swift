@@ -3,6 +3,13 @@ struct TransportLimits: Sendable {
   var request = RequestLimits()
   /// Open client connections of one loop. Beyond it new ones wait in the kernel's queue.
   var connectionsMax = 10_000
+  /// Open connections of one address (with IPv6: of one /64), over all loops. One more is closed.
+  var connectionsPerAddressMax = 2_000
+  /// Requests of one connection; the answer to the last ends it.
+  var requestsPerConnectionMax = 100_000
+  /// Bytes of bodies that are being received or answered, over all loops. Beyond it a request that
+  /// brings more is refused with 503.
+  var bodyBytesInFlightMax = 256 << 20
   /// Connections taken in one turn of the loop, so that a flood of them does not hold up the
   /// others.
   var acceptsPerTurnMax = 64
@@ -20,6 +27,8 @@ struct TransportLimits: Sendable {
   var idleSecondsMax = 60.0
   /// The same while no further connection can be accepted.
   var idleSecondsMaxWhenFull = 5.0
+  /// The same while the server stops: a request may be on its way, and is answered.
+  var idleSecondsMaxWhenStopping = 1.0
   /// After the last answer of a connection: how long the client may stay silent, and how long it
   /// may go on sending.
   var lingerSilenceSecondsMax = 2.0

@@ -71,7 +71,8 @@ import Testing
 
   /// Those with a JSON body, and the fields that they need.
   private static let writes: [Operation] = [
-    .createEnvironment, .createMetric, .createExperiment, .assign, .logExposure, .logExposureBatch,
+    .createEnvironment, .createMetric, .createExperiment, .assign, .assignBatch,
+    .previewAssignment, .createMutexGroup, .logExposure, .logExposureBatch,
     .trackEvent,
     .trackEventBatch, .createApiKey,
   ]
@@ -121,5 +122,6 @@ import Testing
     let large = operation == .trackEventBatch || operation == .logExposureBatch ? 9 << 20 : 1 << 20
     let body = #"{"a":"\#(String(repeating: "x", count: large))"}"#
     #expect(try await server.call(operation, body: body).status == 413)
+    #expect(try await server.call(operation, as: .none, body: body).status == 413)
   }
 }

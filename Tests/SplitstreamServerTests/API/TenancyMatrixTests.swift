@@ -12,7 +12,7 @@ import Testing
 
   /// Whose the thing is that the path names.
   enum Target {
-    case none, experiment, environment, metric, key
+    case none, experiment, environment, metric, key, group, unit
   }
 
   /// What a call without a fault would be, and what a key of another environment or workspace gets
@@ -53,6 +53,26 @@ import Testing
     .computeSnapshot: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
     .getResults: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
     .getResultsHistory: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
+    .pauseExperiment: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
+    .resumeExperiment: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
+    .listAssignments: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
+    .putOverride: Rule(
+      target: .experiment, body: #"{"variant":"control"}"#, otherEnvironment: 404,
+      otherWorkspace: 404),
+    .deleteOverride: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
+    // Mutex groups are the workspace's, like metrics.
+    .listMutexGroups: Rule(otherEnvironment: 200, otherWorkspace: 200),
+    .createMutexGroup: Rule(body: "{}", otherEnvironment: 422, otherWorkspace: 422),
+    .getMutexGroup: Rule(target: .group, otherEnvironment: 200, otherWorkspace: 404),
+    .updateMutexGroup: Rule(
+      target: .group, body: #"{"name":"G"}"#, otherEnvironment: 200, otherWorkspace: 404),
+    .deleteMutexGroup: Rule(target: .group, otherEnvironment: 409, otherWorkspace: 404),
+    .assignBatch: Rule(
+      body: #"{"experiments":["$KEY"],"unit_id":"u"}"#, otherEnvironment: 200, otherWorkspace: 200),
+    .previewAssignment: Rule(
+      body: #"{"experiment_key":"$KEY","unit_id":"u"}"#, otherEnvironment: 404, otherWorkspace: 404),
+    .getAssignmentsForUnit: Rule(target: .unit, otherEnvironment: 200, otherWorkspace: 200),
+    .forceRebucket: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
     .assign: Rule(
       body: #"{"experiment_key":"$KEY","unit_id":"u"}"#, otherEnvironment: 404, otherWorkspace: 404),
     .logExposure: Rule(
@@ -74,6 +94,7 @@ import Testing
     let metric: String
     let key: String
     let environment: String
+    let group: String
 
     func id(_ target: Target) -> String {
       switch target {
@@ -82,20 +103,26 @@ import Testing
       case .environment: environment
       case .metric: metric
       case .key: key
+      case .group: group
+      case .unit: "u"
       }
     }
   }
 
   private func property() async throws -> Property {
     let metric = try await server.metric().id
+    let made = try await server.call(
+      .createMutexGroup, body: #"{"key":"\#(server.newName("group"))","name":"Group"}"#)
+    let group = try #require(made.text("id"))
     let experiment = try await server.running(
-      in: server.tenant.production, #""primary_metric_id":"\#(metric)","#)
+      in: server.tenant.production,
+      #""primary_metric_id":"\#(metric)","mutex_group_id":"\#(group)","#)
     let body =
       #"{"name":"Property","kind":"server","environment_id":"\#(server.tenant.production)"}"#
     let key = try await server.call(.createApiKey, body: body)
     return Property(
       experiment: experiment, metric: metric, key: try #require(key.text("id")),
-      environment: server.tenant.production)
+      environment: server.tenant.production, group: group)
   }
 
   private func revokedKey() async throws -> String {
@@ -146,6 +173,9 @@ import Testing
 
   /// A bound key may create no environments at all; for the rest it is a stranger like the other.
   private func strangerBound(_ operation: Operation, _ rule: Rule) -> Int {
-    operation == .createEnvironment ? 403 : rule.otherWorkspace
+    switch operation {
+    case .createEnvironment: 403
+    default: rule.otherWorkspace
+    }
   }
 }

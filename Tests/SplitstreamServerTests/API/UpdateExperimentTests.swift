@@ -59,8 +59,11 @@ import Testing
   @Test("a change of nothing changes nothing")
   func nothing() async throws {
     let experiment = try await server.running()
+    let turned =
+      #"[{"key":"treatment","weight":50},{"key":"control","weight":50,"is_control":true}]"#
     for body in [
       "{}", #"{"name":"Name of \#(experiment.key)","variants":\#(RunningServer.halves)}"#,
+      #"{"variants":\#(turned)}"#,
     ] {
       let reply = try await patch(experiment, body)
       #expect(reply.status == 200)

@@ -38,13 +38,17 @@ import Testing
     #expect(configuration.log.level == "error" && configuration.redis.url.isEmpty)
   }
 
+  private static let serverKeys = ConfigurationKey.all.filter { $0.section == "server" }
+    .map(\.name).joined(separator: ", ")
+
   /// `\.limits.bodySecondsMax` belongs to `limits.body_seconds_max` and to nothing else.
   @Test("every key leads to the member of its name", arguments: ConfigurationKey.all)
   func members(key: ConfigurationKey) {
     let path: AnyKeyPath
     switch key.kind {
     case .integer(_, _, let member): path = member
-    case .text(let member), .choice(_, let member), .url(_, let member): path = member
+    case .text(let member), .choice(_, let member), .url(_, let member), .path(let member):
+      path = member
     case .pepper, .pepperFile: return
     }
     let name = "\(path)".dropFirst("\\Configuration.".count)
@@ -60,7 +64,7 @@ import Testing
     case .integer(let range, _, let path):
       value = "\(range.upperBound - 1)"
       read = { "\($0[keyPath: path])" }
-    case .text(let path):
+    case .text(let path), .path(let path):
       value = "some text"
       read = { $0[keyPath: path] }
     case .choice(let choices, let path):
@@ -97,9 +101,26 @@ import Testing
     case .integer(let range, _, let path): #expect(range.contains(defaults[keyPath: path]))
     case .choice(let choices, let path): #expect(choices.contains(defaults[keyPath: path]))
     case .text(let path): #expect(!defaults[keyPath: path].isEmpty)
-    case .url(_, let path): #expect(defaults[keyPath: path].isEmpty)
+    case .url(_, let path), .path(let path): #expect(defaults[keyPath: path].isEmpty)
     case .pepper, .pepperFile: break
     }
+  }
+
+  @Test("a URL that a store's own reader refuses is a mistake, and is not repeated")
+  func urls() throws {
+    let error = try #require(throws: ConfigurationError.self) {
+      try load(
+        """
+        [postgres]
+        url = "postgresql://app:word@db:port:/x?nonsense=1"
+        [redis]
+        url = "redis://app:word@:0/zero"
+        """, [:])
+    }
+    #expect(error.mistakes.count == 2)
+    #expect(error.mistakes[0].hasPrefix("postgres.url: is no URL that libpq understands"))
+    #expect(error.mistakes[1].hasPrefix("redis.url: must be redis://"))
+    #expect(!error.description.contains("app:word"))
   }
 
   @Test func allMistakesAreReportedTogether() throws {
@@ -133,7 +154,7 @@ import Testing
         "redis.url: must be a URL that begins with redis:// or unix://",
         "server.host: must be a text",
         "server.port: 70000 is out of bounds, must be 0 to 65535",
-        "server.prot: there is no such key; [server] knows host, port, loops, shutdown_seconds, connections_max",
+        "server.prot: there is no such key; [server] knows \(Self.serverKeys)",
       ])
     #expect(error.description.contains("splitstream.toml has 10 mistakes:\n  - "))
     #expect(!error.description.contains("word"))

@@ -22,6 +22,9 @@ struct ContractFacts {
     "updateExperiment/variants/description": "a bounded text",
     "stopExperiment/outcome_notes": "a bounded text", "createApiKey/name": "a bounded text",
     "logExposure/unit_id": "the same as everywhere else",
+    "assignBatch/unit_id": "the same as everywhere else",
+    "createMutexGroup/key": "keys have one form everywhere",
+    "createMutexGroup/name": "a bounded text",
   ]
 
   private static let limits = [

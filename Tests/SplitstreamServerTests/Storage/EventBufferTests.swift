@@ -127,7 +127,7 @@ import Testing
       let tasks = requests.map { events in
         loop.start(with: buffer) { try await $0.accept(events, shard: Self.shard) }
       }
-      for task in tasks { #expect(try await task.value.allSatisfy { $0 == .accepted }) }
+      for task in tasks { try await #expect(task.value.allSatisfy { $0 == .accepted }) }
       let entries = try redis.list(Self.keys.buffer)
       #expect(entries == requests.flatMap { $0 }.map(EventCoding.encode))
     }

@@ -1,8 +1,11 @@
+import Foundation
+
 @testable import SplitstreamServer
 
 /// A migrated database for the tests of Storage and Jobs.
 ///
-/// Most share one, where each keeps to ids of its own; what looks at whole tables takes one for itself.
+/// Most share one, where each keeps to ids of its own; what looks at whole tables takes one for
+/// itself.
 struct StorageTesting: Sendable {
   let postgresURL: String
   /// Events of one test are in a Redis database of its own too.
@@ -59,12 +62,43 @@ struct StorageTesting: Sendable {
       row throws(PostgresError) in try row.int(0)
     }[0]
   }
+
+  /// Asks until the query counts something, for what gives no signal by itself.
+  func waitUntil(_ sql: String, _ values: PostgresValue...) async throws {
+    let statement = Statement(name: "test", sql: sql)
+    try await eventually(sql) {
+      try await onThread {
+        let session = try session()
+        defer { session.close() }
+        return try session.rows(statement, values) { row throws(PostgresError) in
+          try row.int(0)
+        }[0] > 0
+      }
+    }
+  }
+}
+
+/// Runs what waits for another test's or process's work on a thread of its own: the threads that
+/// run tests are as few as the cores, and the work may need one of them.
+func onThread<Value: Sendable>(
+  _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+  }
 }
 
 extension ULID {
   /// An id that no other test has.
   static func new(at time: Timestamp = ServerClock.processTime()) -> ULID {
     ULID(time: time, random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+  }
+
+  /// As PostgreSQL prints it.
+  var uuidText: String {
+    let digits = bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+    return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { digits[$0].joined() }
+      .joined(separator: "-")
   }
 }
 
@@ -81,20 +115,32 @@ extension UnitID {
 extension RunningExperiment {
   /// An experiment that only this process knows; the hot tables hold no reference to another table.
   static func sample(
-    id: ULID = .new(), mode: ExperimentDefinition.AssignmentMode = .managed,
-    weights: [Int] = [50, 50]
+    mode: ExperimentDefinition.AssignmentMode = .managed, weights: [Int] = [50, 50]
   ) throws -> RunningExperiment {
-    let variants = weights.enumerated().map { index, weight in
-      Variant(id: .new(), key: "v\(index)", weight: weight, isControl: index == 0)
+    let variants = weights.indices.map { index in
+      Variant(id: .new(), key: "v\(index)", weight: weights[index], isControl: index == 0)
     }
+    return try make(
+      .new(), mode, variants, WeightEpoch(number: 1, allocation: Allocation(weights: weights)))
+  }
+
+  /// The same experiment after a change of weights.
+  func reweighted(to weights: [Int]) throws -> RunningExperiment {
+    try Self.make(
+      id, assignmentMode, variants,
+      WeightEpoch(number: epoch + 1, allocation: allocation.reweighted(to: weights)))
+  }
+
+  private static func make(
+    _ id: ULID, _ mode: ExperimentDefinition.AssignmentMode, _ variants: [Variant],
+    _ epoch: WeightEpoch
+  ) throws -> RunningExperiment {
     let experiment = Experiment(
       id: id, workspaceID: .new(),
       definition: ExperimentDefinition(
         environmentID: .new(), key: "sample", name: "Sample", hypothesis: "", unitType: .user,
         assignmentMode: mode, variants: variants),
-      status: .running,
-      weightEpoch: WeightEpoch(number: 1, allocation: Allocation(weights: weights)), version: 1,
-      createdAt: ServerClock.processTime())
+      status: .running, weightEpoch: epoch, version: 1, createdAt: ServerClock.processTime())
     guard let running = RunningExperiment(experiment) else { throw NotRunning() }
     return running
   }

@@ -8,7 +8,7 @@ struct APIReply: Sendable {
   let status: Int
   let head: String
   let body: [UInt8]
-  /// The body; null when there is none.
+  /// The body; null when it is not JSON.
   let json: JSONValue
 
   /// The value of a header field; nil when the answer has none of this name.
@@ -46,7 +46,7 @@ extension RunningServer {
   /// was accepted.
   ///
   /// - Parameters:
-  ///   - parameters: the values of the path's parameters, in their order.
+  ///   - parameters: the values of the path's parameters, in their order; "x" for those left out.
   ///   - hasWrongItems: the request is a batch with items that the schema refuses; the others are accepted.
   @discardableResult
   func call(
@@ -56,7 +56,7 @@ extension RunningServer {
   ) async throws -> APIReply {
     var values = parameters[...]
     let path = operation.path.split(separator: "/").map {
-      $0.hasPrefix("{") ? values.popFirst() ?? "" : String($0)
+      $0.hasPrefix("{") ? values.popFirst() ?? "x" : String($0)
     }
     var fields = headers
     switch credential {
@@ -86,22 +86,27 @@ extension RunningServer {
   func send(
     _ method: String, _ target: String, _ fields: [String] = [], _ body: String? = nil
   ) async throws -> APIReply {
+    try await Self.exchange(port: port, method, target, fields, body)
+  }
+
+  static func exchange(
+    port: Int, _ method: String, _ target: String, _ fields: [String] = [], _ body: String? = nil
+  ) async throws -> APIReply {
     var lines = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + fields
     if let body { lines.append("Content-Length: \(body.utf8.count)") }
     let request = lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? "")
     return try await withCheckedThrowingContinuation { continuation in
       // The client blocks; on the threads that tests run on it could hold up what it waits for.
-      Self.queue.async { [port] in
+      queue.async {
         continuation.resume(
           with: Result {
-            let client = try TestClient(port: port)
+            let client = try TestClient(port: port, waitSeconds: 60)
             try client.send(request)
             let answer = try client.answer(isHead: method == "HEAD")
-            let isText = answer.head.lowercased().contains("content-type: text/")
-            let json =
-              try answer.body.isEmpty || isText
-              ? JSONValue(text: "null") : JSONValue(parsing: answer.body)
-            return APIReply(status: answer.status, head: answer.head, body: answer.body, json: json)
+            let isJSON = answer.head.contains("json\r\n") && !answer.body.isEmpty
+            return APIReply(
+              status: answer.status, head: answer.head, body: answer.body,
+              json: try isJSON ? JSONValue(parsing: answer.body) : JSONValue(text: "null"))
           })
       }
     }

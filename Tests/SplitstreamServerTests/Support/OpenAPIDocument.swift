@@ -3,6 +3,7 @@
 /// openapi.json, to hold requests and responses against it.
 struct OpenAPIDocument {
   let root: JSONValue
+  let operations: [Operation]
   private let validator: SchemaValidator
 
   init() throws {
@@ -12,6 +13,7 @@ struct OpenAPIDocument {
   init(_ bytes: [UInt8]) throws {
     root = try JSONValue(parsing: bytes)
     validator = SchemaValidator(document: root)
+    operations = Self.operations(of: root, validator)
   }
 
   /// One operation: a method of a path.
@@ -24,7 +26,7 @@ struct OpenAPIDocument {
     let parameters: [JSONValue]
   }
 
-  var operations: [Operation] {
+  private static func operations(of root: JSONValue, _ validator: SchemaValidator) -> [Operation] {
     guard let paths = root["paths"] else { return [] }
     return paths.members.flatMap { path, item in
       let shared = item["parameters"].map { Array($0.elements) } ?? []
@@ -32,8 +34,9 @@ struct OpenAPIDocument {
         Operation(
           id: definition["operationId"]?.string ?? "", method: method, path: path,
           definition: definition,
-          parameters: (shared + (definition["parameters"].map { Array($0.elements) } ?? [])).map(
-            resolved))
+          parameters: (shared + (definition["parameters"].map { Array($0.elements) } ?? [])).map {
+            resolved($0, validator)
+          })
       }
     }
   }
@@ -74,7 +77,9 @@ struct OpenAPIDocument {
     return content(request, "application/json", Array(body), operationID)
   }
 
-  func resolved(_ value: JSONValue) -> JSONValue {
+  func resolved(_ value: JSONValue) -> JSONValue { Self.resolved(value, validator) }
+
+  private static func resolved(_ value: JSONValue, _ validator: SchemaValidator) -> JSONValue {
     value["$ref"]?.string.flatMap(validator.resolve) ?? value
   }
 

@@ -36,11 +36,11 @@ final class TestProcess: Sendable {
     _ = wait()
   }
 
-  /// Asks again and again, at most half a minute, for what gives no signal by itself.
+  /// Asks again and again, at most 90 seconds, for what gives no signal by itself.
   static func waitUntil(_ what: String, _ isTrue: () -> Bool) {
-    let end = Date() + 30
+    let end = Date() + 90
     while !isTrue() {
-      precondition(Date() < end, "not in half a minute: \(what)")
+      precondition(Date() < end, "not in time: \(what)")
       usleep(10_000)
     }
   }

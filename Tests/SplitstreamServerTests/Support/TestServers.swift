@@ -118,7 +118,7 @@ final class TestRedis: Sendable {
         "--pdeathsig=KILL", "redis-server", "--port", "0", "--unixsocket",
         "\(directory)/redis.sock",
         "--dir", directory, "--appendonly", "yes", "--appendfsync", "always", "--save", "",
-        "--maxmemory-policy", "noeviction",
+        "--maxmemory-policy", "noeviction", "--databases", "1000",
       ] + options)
     TestProcess.waitUntil("Redis in \(directory) answers") { self.answers() }
   }

@@ -129,6 +129,35 @@ import Testing
     #expect(try idle.ends())
   }
 
+  @Test("a request that reaches a stopping server on an idle connection is answered, as the last")
+  func requestDuringStop() throws {
+    let server = try TestServer(limits { $0.idleSecondsMaxWhenStopping = 60 })
+    let fresh = try server.client()
+    let used = try server.client()
+    #expect(try used.get("/path?1").text == "1")
+    let other = try server.client()
+    while try other.get("/connections").text != "3" {}
+    #expect(try other.get("/stop").status == 200)
+    for client in [fresh, used] {
+      let answer = try client.get("/path?2")
+      #expect(answer.text == "2" && answer.head.contains("\r\nConnection: close\r\n"))
+      #expect(try client.ends())
+      client.reset()
+    }
+    other.reset()
+    server.waitUntilStopped()
+  }
+
+  @Test("a stop takes those who wait in the queue, also more than a turn would")
+  func queueDuringStop() throws {
+    let server = try TestServer(limits { $0.acceptsPerTurnMax = 1 })
+    let first = try server.client()
+    let stop = "GET /stop HTTP/1.1\r\n\(host)\r\n"
+    let waiting = try (0..<50).map { _ in try server.client() }
+    try first.send(stop)
+    for client in waiting { #expect(try client.get("/path?late").text == "late") }
+  }
+
   @Test("a stop answers what has begun, closes what is idle, and ends")
   func gracefulStop() throws {
     let server = try TestServer(limits { _ in })

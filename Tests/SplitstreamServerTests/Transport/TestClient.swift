@@ -1,7 +1,6 @@
 import Glibc
 
-/// A TCP client that sends exactly the bytes it is told, and waits at most ten seconds for each
-/// answer.
+/// A TCP client that sends exactly the bytes it is told, and waits so long at most for each answer.
 final class TestClient {
   private let fd: Int32
   private var received: [UInt8] = []
@@ -22,9 +21,9 @@ final class TestClient {
     case malformed(String)
   }
 
-  init(port: Int) throws {
+  init(port: Int, waitSeconds: Int = 10) throws {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var wait = timeval(tv_sec: 10, tv_usec: 0)
+    var wait = timeval(tv_sec: waitSeconds, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
     var on: Int32 = 1

@@ -64,6 +64,7 @@ final class TestApplication: Application {
     case "/release": release()
     case "/waiting": text([UInt8](String(waiting.count).utf8))
     case "/connections": text([UInt8](String(server?.connectionCount ?? 0).utf8))
+    case "/held": text([UInt8](String(server?.use.bodyBytes ?? 0).utf8))
     case "/stop": stop()
     default: nil
     }

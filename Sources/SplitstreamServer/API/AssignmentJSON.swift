@@ -1,0 +1,43 @@
+/// How an assignment is answered.
+enum AssignmentJSON {
+  static func write(
+    _ outcome: AssignmentOutcome, of unit: UnitID, in experiment: RunningExperiment,
+    to json: inout JSONWriter
+  ) {
+    json.object { json in
+      json.member("experiment_key", experiment.key.text)
+      json.member("unit_id", unit.text)
+      writeMembers(outcome, in: experiment, to: &json)
+    }
+  }
+
+  /// What follows the names of the experiment and the unit.
+  static func writeMembers(
+    _ outcome: AssignmentOutcome, in experiment: RunningExperiment, to json: inout JSONWriter
+  ) {
+    switch outcome {
+    case .assigned(let assignment):
+      let variant = experiment.variant(assignment.variantID)
+      json.member("variant", variant?.key)
+      json.member("assignment_id", assignment.id)
+      json.member("reason", assignment.reason.rawValue)
+      if let payload = variant?.payload { json.member("payload") { $0.raw(payload) } }
+      json.member("exposure_logged_at", assignment.exposureLoggedAt)
+    case .heldOut:
+      writeNobody("mutex_holdout", nil, to: &json)
+    case .excluded(let exclusion):
+      // Generated clients know the contract's reasons only; what is more precise has a field of its
+      // own.
+      writeNobody("audience_excluded", exclusion, to: &json)
+    }
+  }
+
+  private static func writeNobody(
+    _ reason: String, _ exclusion: Exclusion?, to json: inout JSONWriter
+  ) {
+    json.member("variant", String?.none)
+    json.member("reason", reason)
+    if let exclusion { json.member("exclusion", exclusion.rawValue) }
+    json.member("exposure_logged_at", String?.none)
+  }
+}

@@ -1,0 +1,185 @@
+import Logging
+import Testing
+
+@testable import SplitstreamServer
+
+/// Snapshots: computed when they are due and when asked for, whatever happens beside them.
+@Suite struct AnalysisJobTests {
+  private static func job(_ stores: StorageTesting) throws -> AnalysisJob {
+    AnalysisJob(postgres: try PostgresAddress(parsing: stores.postgresURL), log: .silent)
+  }
+
+  /// A snapshot of an earlier time, as far as the due date and the latch look at it.
+  private static func addSnapshot(
+    of row: ExperimentRow, at time: Timestamp, leastP: Double = 1, in stores: StorageTesting
+  ) throws {
+    let insert = Statement(
+      name: "snapshot",
+      sql: """
+        INSERT INTO analysis_snapshots
+          (id, experiment_id, computed_at, on_demand, sequential_srm_p, inputs, result)
+        VALUES ($1, $2, $3, false, $4, '{}', '{}')
+        """)
+    _ = try stores.session().execute(
+      insert, [.id(.new(at: time)), .id(row.id), .instant(time), .double(leastP)])
+  }
+
+  @Test("which experiments are due, the longest waiting first")
+  func due() throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let now = ServerClock.processTime()
+    func minutesAgo(_ minutes: Int) -> Timestamp { now.adding(seconds: -60 * minutes) }
+    /// The last snapshot `last` minutes ago, nil for none.
+    func add(
+      _ status: String, started: Int?, stopped: Int? = nil, cadence: Int = 60, last: Int? = nil
+    ) throws -> ULID {
+      let row = ExperimentRow {
+        $0.status = status
+        $0.startedAt = started.map(minutesAgo)
+        $0.stoppedAt = stopped.map(minutesAgo)
+        $0.cadenceMinutes = cadence
+      }
+      try row.insert(in: session)
+      if let last { try Self.addSnapshot(of: row, at: minutesAgo(last), in: stores) }
+      return row.id
+    }
+    let day = 24 * 60
+    let never = [
+      try add("draft", started: nil), try add("running", started: 59),
+      try add("running", started: day, last: 59),
+      try add("running", started: day, cadence: day + 5),
+      // Stopped, and looked at since; more often than once a day is not needed.
+      try add("stopped", started: 9 * day, stopped: 2 * day, last: day - 5),
+      // Nothing can be late any more.
+      try add("stopped", started: 99 * day, stopped: 31 * day, last: 30 * day),
+      try add("archived", started: 9 * day, stopped: 8 * day),
+      // Archived before it ran.
+      try add("archived", started: nil),
+    ]
+    let expected = [
+      // Not looked at since the stop, however long ago that is.
+      try add("stopped", started: 99 * day, stopped: 31 * day, last: 32 * day),
+      try add("stopped", started: 20 * day, stopped: 10 * day, last: 10 * day - 5),
+      try add("stopped", started: 5 * day),
+      try add("running", started: 3 * day), try add("running", started: 5 * day, last: 2 * day),
+      try add("stopped", started: 9 * day, stopped: 10, last: 70),
+      try add("running", started: 9 * day, last: 61),
+    ]
+    let store = SnapshotStore(session: session)
+    try #expect(store.due(limit: 100) == expected)
+    try #expect(store.due(limit: 2) == Array(expected.prefix(2)))
+    #expect(never.count == 8)
+  }
+
+  @Test("one process at a time is elected")
+  func election() throws {
+    let stores = try StorageTesting.separate()
+    let (first, second) = try (stores.session(), stores.session())
+    var ran: [String] = []
+    try SnapshotStore(session: first).whenElected {
+      ran.append("first")
+      try SnapshotStore(session: second).whenElected { ran.append("second") }
+    }
+    try SnapshotStore(session: second).whenElected { ran.append("later") }
+    #expect(ran == ["first", "later"])
+  }
+
+  @Test("what is due is computed by the timer, past one that cannot be")
+  func scheduled() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let rows = (0..<3).map { index in
+      ExperimentRow {
+        $0.startedAt = ServerClock.processTime().adding(days: index - 9)
+        $0.metricEvents = ["primary"]
+      }
+    }
+    for row in rows { try row.insert(in: session) }
+    // The longest waiting, and unreadable.
+    let spoil = Statement(
+      name: "spoil", sql: "UPDATE weight_epochs SET allocation = '[]' WHERE experiment_id = $1")
+    _ = try session.execute(spoil, [.id(rows[0].id)])
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    job.start(everySeconds: 1)
+    try await stores.waitUntil("SELECT (count(*) = 2)::int FROM analysis_snapshots")
+    let flags = try stores.texts("SELECT on_demand::text FROM analysis_snapshots")
+    #expect(flags == ["false", "false"])
+  }
+
+  /// Each would refuse or hold up the others if peeks and reading were one transaction.
+  @Test(
+    "two processes are asked at once while the experiment changes: all succeed, all peeks count")
+  func peeks() async throws {
+    let stores = try StorageTesting.shared()
+    let row = ExperimentRow { $0.metricEvents = ["primary"] }
+    try row.insert(in: stores.session())
+    let jobs = [try Self.job(stores), try Self.job(stores)]
+    defer { for job in jobs { job.stop() } }
+    try await withThrowingTaskGroup { group in
+      for job in jobs {
+        group.addTask {
+          for _ in 0..<10 { _ = try await job.compute(row.id, peek: .sample(row)) }
+        }
+      }
+      group.addTask {
+        let session = try stores.session()
+        let rename = Statement(
+          name: "rename", sql: "UPDATE experiments SET version = version + 1 WHERE id = $1")
+        for _ in 0..<50 { _ = try session.execute(rename, [.id(row.id)]) }
+      }
+      try await group.waitForAll()
+    }
+    try #expect(stores.count("SELECT peek_count FROM experiments WHERE id = $1", .id(row.id)) == 20)
+    try #expect(
+      stores.count(
+        "SELECT count(*) FROM audit_log WHERE target_id = $1 AND action = 'experiment.peeked'",
+        .text(row.id.text)) == 20)
+    let last = try JSONValue(parsing: await jobs[0].compute(row.id, peek: .sample(row)))
+    #expect(last["peek_count_at_computation"]?.integer == 21)
+    #expect(last["on_demand"]?.bool == true)
+    try #expect(
+      stores.count(
+        "SELECT count(*) FROM analysis_snapshots WHERE experiment_id = $1", .id(row.id)) == 21)
+  }
+
+  @Test("the sequential p is the least of all snapshots, in whichever order they were stored")
+  func latch() async throws {
+    let stores = try StorageTesting.shared()
+    let row = ExperimentRow { $0.metricEvents = ["primary"] }
+    try row.insert(in: stores.session())
+    let now = ServerClock.processTime()
+    try Self.addSnapshot(of: row, at: now.adding(seconds: -60), leastP: 0.0004, in: stores)
+    try Self.addSnapshot(of: row, at: now.adding(seconds: -50), leastP: 0.5, in: stores)
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    let snapshot = try JSONValue(parsing: await job.compute(row.id, peek: .sample(row)))
+    #expect(snapshot["srm"]?["sequential_p"]?.double == 0.0004)
+    #expect(snapshot["srm_warning"]?.bool == true)
+  }
+
+  @Test("without a metric there are counts and the sample ratio; without units too")
+  func bare() async throws {
+    let stores = try StorageTesting.shared()
+    let row = ExperimentRow()
+    try row.insert(in: stores.session())
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    let snapshot = try JSONValue(parsing: await job.compute(row.id, peek: .sample(row)))
+    #expect(snapshot["per_variant"]?.elements.compactMap { $0["sample_size"]?.integer } == [0, 0])
+    #expect(snapshot["metrics"]?.elements.isEmpty == true)
+    #expect(snapshot["decision_rule_satisfied"]?.bool == false)
+  }
+
+  @Test("an experiment that does not exist is an error, and the job goes on")
+  func gone() async throws {
+    let stores = try StorageTesting.shared()
+    let row = ExperimentRow()
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    await #expect(throws: StorageError.self) { try await job.compute(row.id, peek: .sample(row)) }
+    try row.insert(in: stores.session())
+    _ = try await job.compute(row.id, peek: .sample(row))
+  }
+}

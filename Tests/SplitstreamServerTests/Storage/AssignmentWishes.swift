@@ -1,0 +1,27 @@
+@testable import SplitstreamServer
+
+// One wish at a time, for tests that are not about batches.
+extension AssignmentStore {
+  /// The assignment of a unit that nothing excludes.
+  func assign(
+    _ unit: UnitID, to experiment: RunningExperiment, logsExposure: Bool
+  ) async throws(StorageError) -> Assignment {
+    let outcome = try await assign(
+      AssignmentWish(unit: unit, experiment: experiment, logsExposure: logsExposure))
+    guard case .assigned(let assignment) = outcome else {
+      throw .failed(.postgres, "the unit was not assigned: \(outcome)")
+    }
+    return assignment
+  }
+
+  /// The assignment that is there; nil when there is none.
+  func stored(
+    _ unit: UnitID, in experiment: RunningExperiment
+  ) async throws(StorageError) -> Assignment? {
+    let outcome = try await assign(
+      AssignmentWish(
+        unit: unit, experiment: experiment, logsExposure: false, exclusion: .notReported))
+    guard case .assigned(let assignment) = outcome else { return nil }
+    return assignment
+  }
+}
