@@ -23,8 +23,8 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test fuzz sanitize differential bench-http bench-assign bench-connections \
-  lint format verify packages chaos clean
+.PHONY: help run build test contract fuzz sanitize differential bench-http bench-assign \
+  bench-connections lint format verify packages chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-assign: build ## CPU time per cached POST /v1/assign against nginx
 # Inherited by `packages`, which they all need.
 differential bench-http bench-assign: NEEDS += \
   /usr/sbin/nginx=nginx-light /usr/bin/wrk=wrk /usr/bin/python3=python3
+
+contract: build ## Try what openapi.json promises with schemathesis and a generated Python client
+	@Tests/Contract/run
 
 lint: ## Check the format of the sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift

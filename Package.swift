@@ -39,8 +39,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
-      // The migrations are part of the program: one file to install.
-      resources: [.embedInCode("Migrations")],
+      // The migrations and the description of the API are part of the program: one file to install.
+      resources: [.embedInCode("Migrations"), .embedInCode("openapi.json")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "SplitstreamServerTests",

@@ -3,6 +3,7 @@ final class APIService: Application {
   private let router: Router<Operation>
   private let routes: [Operation: Route]
   private let authenticator: Authenticator
+  private let idempotency: IdempotencyGuard
   private let catalogue: CatalogueHolder
   private let bodyBytesMax: (usual: Int, batch: Int)
   private let jsonDepthMax: Int
@@ -16,13 +17,15 @@ final class APIService: Application {
 
   /// - Parameter log: told of every error that is the server's own fault.
   init(
-    handlers: [Operation: Route], authenticator: Authenticator, catalogue: CatalogueHolder,
+    handlers: [Operation: Route], authenticator: Authenticator, idempotency: IdempotencyGuard,
+    catalogue: CatalogueHolder,
     bodyBytesMax: (usual: Int, batch: Int), jsonDepthMax: Int,
     log: @escaping (any Error, Request) -> Void
   ) {
     router = Router(Operation.allCases.map { ($0.method, $0.path, $0) })
     routes = handlers
     self.authenticator = authenticator
+    self.idempotency = idempotency
     self.catalogue = catalogue
     self.bodyBytesMax = bodyBytesMax
     self.jsonDepthMax = jsonDepthMax
@@ -35,9 +38,9 @@ final class APIService: Application {
       switch try route(of: operation) {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
-        return try handler.answerNow(request, for: try caller(request, operation)).map {
-          shared($0, operation)
-        }
+        let caller = try caller(request, operation)
+        if IdempotencyGuard.applies(to: request, operation) { return nil }
+        return try handler.answerNow(request, for: caller).map { shared($0, operation) }
       }
     } catch {
       return refusal(error, request)
@@ -50,8 +53,13 @@ final class APIService: Application {
       switch try route(of: operation) {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
-        let response = try await handler.answer(request, for: try caller(request, operation))
-        return shared(response, operation)
+        let caller = try caller(request, operation)
+        guard IdempotencyGuard.applies(to: request, operation) else {
+          return shared(try await handler.answer(request, for: caller), operation)
+        }
+        return try await idempotency.answer(request, operation, for: caller) {
+          try await handler.answer(request, for: $0)
+        }
       }
     } catch {
       return refusal(error, request)

@@ -5,24 +5,34 @@
 /// of the catalogue every time.
 final class Authenticator {
   private let pepper: Pepper
+  private let clock: ServerClock
+  private let usage: KeyUsageNotes
   private var remembered: [Hash128: KeyHash] = [:]
   private static let rememberedMax = 4096
 
-  init(pepper: Pepper) {
+  init(pepper: Pepper, clock: ServerClock, usage: KeyUsage) {
     self.pepper = pepper
+    self.clock = clock
+    self.usage = KeyUsageNotes(usage)
   }
 
   /// Nil when there is no key in force; the caller is not told why.
   func key(of request: Request, in catalogue: Catalogue) -> APIKey? {
+    let key = find(request, in: catalogue)
+    if let key { usage.note(key.id) }
+    return key
+  }
+
+  private func find(_ request: Request, in catalogue: Catalogue) -> APIKey? {
     // Two would be read in two ways by two programs.
     guard let header = request.header("authorization"), request.headerCount("authorization") == 1
     else { return nil }
     let mark = SipHash.hash128(header)
-    if let hash = remembered[mark] { return catalogue.key(hash) }
+    if let hash = remembered[mark] { return catalogue.key(hash, at: clock.now) }
     guard let secret = Self.bearer(header) else { return nil }
     let hash = pepper.hash(secret)
     // Only keys that exist are worth remembering: guesses must not push them out.
-    guard let key = catalogue.key(hash) else { return nil }
+    guard let key = catalogue.key(hash, at: clock.now) else { return nil }
     if remembered.count >= Self.rememberedMax { remembered.removeAll(keepingCapacity: true) }
     remembered[mark] = hash
     return key

@@ -154,6 +154,28 @@ struct BodyReader {
     }
   }
 
+  /// A point in time by RFC 3339.
+  func time(_ name: String) -> Given<Timestamp> {
+    read(name, expected: "a time of RFC 3339, such as 2026-01-31T09:00:00Z") {
+      $0.string.flatMap { Timestamp(rfc3339: $0) }
+    }
+  }
+
+  func texts(_ name: String) -> Given<[String]> {
+    read(name, expected: "an array of strings") { member in
+      guard member.kind == .array else { return nil }
+      var texts: [String] = []
+      for (index, element) in member.elements.enumerated() {
+        if let text = element.string {
+          texts.append(text)
+        } else {
+          note("\(name)/\(index)", "must be a string")
+        }
+      }
+      return texts
+    }
+  }
+
   /// An object within, whose mistakes are noted with this one's.
   func object(_ name: String) -> Given<BodyReader> {
     read(name, expected: "an object") { member in

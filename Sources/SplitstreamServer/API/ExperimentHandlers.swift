@@ -13,7 +13,8 @@ struct ListExperimentsHandler: Handler {
       return Paging.response([Experiment](), page, id: \.id)
     }
     let filter = ExperimentStore.Filter(
-      environmentID: environment ?? caller.key.environmentID, status: status)
+      environmentID: environment ?? caller.key.environmentID, status: status,
+      tag: query.text("tag"), owner: query.text("owner"))
     let experiments = try await store.experiments(
       of: caller.key.workspaceID, matching: filter, page: page)
     return Paging.response(experiments, page, id: \.id)
@@ -48,7 +49,13 @@ struct GetExperimentHandler: Handler {
   let store: ExperimentStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    .experiment(try await store.find(request.pathParameters[0], for: caller))
+    let experiment = try await store.find(request.pathParameters[0], for: caller)
+    let response = Response.experiment(experiment)
+    guard let condition = request.headerText("if-none-match"),
+      condition == "*" || experiment.isNamed(by: condition, isWeak: true)
+    else { return response }
+    // RFC 9110 §15.4.5: the fields that a 200 would have had to name its version.
+    return Response(status: 304, headers: response.headers)
   }
 }
 

@@ -4,6 +4,7 @@ enum ExperimentInput {
     "environment_id", "key", "name", "hypothesis", "unit_type", "unit_attribute", "assignment_mode",
     "variants",
     "audience", "decision_rule", "primary_metric_id", "guardrail_metric_ids", "mutex_group_id",
+    "description", "owner", "tags", "start_at", "stop_at",
   ]
 
   /// A definition from a whole body; variants get ids of their own.
@@ -66,7 +67,18 @@ enum ExperimentInput {
     if let rule = body.present("decision_rule", body.object("decision_rule")) {
       apply(rule, to: &definition.decisionRule)
     }
+    apply(body, to: &definition.plan)
     refuse("audience", "audiences", in: body)
+  }
+
+  private static func apply(_ body: BodyReader, to plan: inout ExperimentPlan) {
+    if let text = body.present("description", body.text("description", bytes: 0...10_000)) {
+      plan.description = text
+    }
+    setOptional(&plan.owner, body.text("owner", bytes: 1...200))
+    if let tags = body.present("tags", body.texts("tags")) { plan.tags = tags }
+    setOptional(&plan.startAt, body.time("start_at"))
+    setOptional(&plan.stopAt, body.time("stop_at"))
   }
 
   private static func setOptional<T>(_ field: inout T?, _ given: BodyReader.Given<T>) {

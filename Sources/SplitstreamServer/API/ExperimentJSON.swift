@@ -17,6 +17,7 @@ extension Experiment: JSONWritable {
       json.member("primary_metric_id", definition.primaryMetricID)
       json.member("guardrail_metric_ids", definition.guardrailMetricIDs)
       json.member("mutex_group_id", definition.mutexGroupID)
+      definition.plan.writeMembers(to: &json)
       json.member("started_at", startedAt)
       json.member("stopped_at", stoppedAt)
       json.member("paused_at", pausedAt)
@@ -25,6 +26,16 @@ extension Experiment: JSONWritable {
       if let outcomeNotes { json.member("outcome_notes", outcomeNotes) }
       json.member("created_at", createdAt)
     }
+  }
+}
+
+extension ExperimentPlan {
+  fileprivate func writeMembers(to json: inout JSONWriter) {
+    json.member("description", description)
+    json.member("owner", owner)
+    json.member("tags", tags)
+    json.member("start_at", startAt)
+    json.member("stop_at", stopAt)
   }
 }
 

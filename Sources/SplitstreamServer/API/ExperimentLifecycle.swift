@@ -45,11 +45,12 @@ struct UpdateExperimentHandler: Handler {
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let condition = request.headerText("if-match")
     let experiment = try await lifecycle.change(request.pathParameters[0], for: caller) { current in
+      var changed = try ExperimentInput.read(
+        try BodyReader(request), changing: current.definition, ids: lifecycle.ids)
+      // RFC 9110 §13.2.1: a condition has nothing to say about a request that is refused anyway.
       if let condition, condition != "*", !current.isNamed(by: condition) {
         throw APIError.preconditionFailed("The experiment is at \(current.entityTag) now.")
       }
-      var changed = try ExperimentInput.read(
-        try BodyReader(request), changing: current.definition, ids: lifecycle.ids)
       // The ranges of slots are kept in the order of the variants, which is fixed from the start on.
       if current.weightEpoch != nil { changed.variants.sort(like: current.definition.variants) }
       if changed == current.definition { return nil }
@@ -102,11 +103,9 @@ struct StartExperimentHandler: Handler {
         throw APIError.conflict(
           "Only a draft can be started; this experiment is \(current.status.rawValue).")
       }
-      let allocation = Allocation(weights: current.definition.variants.map(\.weight))
       return ExperimentLifecycle.Decision(
         definition: current.definition,
-        transition: ExperimentStore.Transition(
-          status: .running, starts: true, epoch: WeightEpoch(number: 1, allocation: allocation)),
+        transition: .start(of: current.definition),
         action: "experiment.started", payload: AuditPayload.of(["key": current.definition.key]))
     }
     return .experiment(experiment)
@@ -131,8 +130,7 @@ struct StopExperimentHandler: Handler {
       }
       return ExperimentLifecycle.Decision(
         definition: current.definition,
-        transition: ExperimentStore.Transition(
-          status: .stopped, stops: true, stopReason: reason, outcomeNotes: notes),
+        transition: .stop(reason, notes: notes),
         action: "experiment.stopped",
         payload: AuditPayload.of([
           "key": current.definition.key, "reason": reason?.rawValue, "outcome_notes": notes,
@@ -165,10 +163,13 @@ extension Experiment {
   /// A strong validator (RFC 9110 §8.8.3): every change of the definition raises the version.
   var entityTag: String { "\"\(version)\"" }
 
-  /// Whether one of the tags of an If-Match header is this version's.
-  func isNamed(by condition: String) -> Bool {
+  /// Whether one of the tags of an If-Match or If-None-Match header is this version's.
+  ///
+  /// - Parameter isWeak: compare weakly (RFC 9110 §8.8.3.2), as If-None-Match does.
+  func isNamed(by condition: String, isWeak: Bool = false) -> Bool {
     condition.split(separator: ",").contains { tag in
-      tag.drop { $0 == " " }.prefix { $0 != " " } == entityTag[...]
+      let tag = tag.drop { $0 == " " }.prefix { $0 != " " }
+      return (isWeak && tag.hasPrefix("W/") ? tag.dropFirst(2) : tag) == entityTag[...]
     }
   }
 }

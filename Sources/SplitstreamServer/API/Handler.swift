@@ -20,11 +20,14 @@ protocol OpenHandler {
 struct Caller {
   let key: APIKey
   let catalogue: Catalogue
+  /// Set while the request is done under an Idempotency-Key.
+  var idempotencyID: ULID?
 
   /// The author of what this caller changes, recorded where `environment` may read it.
   func actor(environment: ULID? = nil) -> Actor {
     Actor(
-      workspaceID: key.workspaceID, environmentID: environment ?? key.environmentID, keyID: key.id)
+      workspaceID: key.workspaceID, environmentID: environment ?? key.environmentID, keyID: key.id,
+      idempotencyID: idempotencyID)
   }
 
   /// The environment an SDK call is about.

@@ -32,9 +32,7 @@ struct CreateKeyHandler: Handler {
     let secret = KeySecret(kind: kind, environmentSlug: environment?.slug)
     let stored = NewAPIKey(
       id: ids.make(), workspaceID: caller.key.workspaceID, environmentID: environment?.id,
-      kind: kind, name: name,
-      prefix: secret.prefix, lastFour: secret.lastFour, lookupHash: pepper.hash(secret.text),
-      argon2id: try await Self.argon2id(secret.text))
+      kind: kind, name: name, secret: try await secret.stored(under: pepper))
     let audit = AuditEntry(
       id: ids.make(), actor: caller.actor(environment: environment?.id), action: "api_key.created",
       targetType: "api_key", targetID: stored.id,
@@ -71,15 +69,96 @@ struct CreateKeyHandler: Handler {
     }
     return environment
   }
+}
 
+/// `DELETE /v1/api-keys/{id}`: from the answer on this process refuses the key, every other within
+/// a second.
+struct RevokeKeyHandler: Handler {
+  let store: TenancyStore
+  let ids: IDSource
+  let changes: CatalogueChanges
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let key = try await store.find(key: request.pathParameters[0], for: caller)
+    let audit = AuditEntry(
+      id: ids.make(), actor: caller.actor(environment: key.environmentID),
+      action: "api_key.revoked", targetType: "api_key", targetID: key.id,
+      payload: AuditPayload.of(["name": key.name, "last_four": key.lastFour]))
+    guard try await store.revoke(key, audit: audit) else { throw APIError.notFound("API key") }
+    await changes.apply(.key(key.id))
+    return .noContent
+  }
+}
+
+/// `POST /v1/api-keys/{id}/rotate`: another secret for the same key; the old one stays in force for
+/// a chosen time.
+struct RotateKeyHandler: Handler {
+  static let overlapSeconds = 0...604_800
+
+  let store: TenancyStore
+  let ids: IDSource
+  let pepper: Pepper
+  let changes: CatalogueChanges
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let overlapSeconds = try Self.overlapSeconds(request)
+    let key = try await store.find(key: request.pathParameters[0], for: caller)
+    let slug = key.environmentID.flatMap { caller.catalogue.environment($0)?.slug }
+    let secret = KeySecret(kind: key.kind, environmentSlug: slug)
+    let audit = AuditEntry(
+      id: ids.make(), actor: caller.actor(environment: key.environmentID),
+      action: "api_key.rotated", targetType: "api_key", targetID: key.id,
+      payload: AuditPayload.of([
+        "name": key.name, "last_four": secret.lastFour, "previous_last_four": key.lastFour,
+        "overlap_seconds": overlapSeconds,
+      ]))
+    let rotated = try await store.rotate(
+      key, to: try await secret.stored(under: pepper), overlapSeconds: overlapSeconds, audit: audit)
+    guard let rotated else { throw APIError.notFound("API key") }
+    await changes.apply(.key(key.id))
+    var json = JSONWriter()
+    json.object { json in
+      rotated.key.writeMembers(to: &json)
+      json.member("key", secret.text)
+      json.member("previous_valid_until", rotated.previousValidUntil)
+    }
+    return .json(json.bytes)
+  }
+
+  /// The body may be absent; the old secret ends at once then.
+  private static func overlapSeconds(_ request: Request) throws(APIError) -> Int {
+    guard request.hasBody else { return 0 }
+    let body = try BodyReader(request)
+    body.allowOnly(["overlap_seconds"])
+    let seconds = body.present("overlap_seconds", body.integer("overlap_seconds")) ?? 0
+    if !overlapSeconds.contains(seconds) {
+      body.note("overlap_seconds", "must be from 0 to \(overlapSeconds.upperBound)")
+    }
+    try body.finish()
+    return seconds
+  }
+}
+
+extension TenancyStore {
+  /// The key in force with this id in what the caller may see.
+  func find(key id: String, for caller: Caller) async throws -> APIKey {
+    guard let id = ULID(id),
+      let key = try await key(
+        id, of: caller.key.workspaceID, environment: caller.key.environmentID)
+    else { throw APIError.notFound("API key") }
+    return key
+  }
+}
+
+extension KeySecret {
   /// One at a time: each takes 64 MiB.
   private static let hashing = DispatchQueue(label: "argon2id")
 
-  /// Slow by design, so on a thread that no loop waits for.
-  private static func argon2id(_ secret: String) async throws -> String {
+  /// What is kept of it; slow by design, so computed on a thread that no loop waits for.
+  fileprivate func stored(under pepper: Pepper) async throws -> StoredSecret {
     try await withCheckedThrowingContinuation { continuation in
-      hashing.async {
-        continuation.resume(with: Result { try Argon2id.hash(secret) })
+      Self.hashing.async {
+        continuation.resume(with: Result { try StoredSecret(self, pepper: pepper) })
       }
     }
   }

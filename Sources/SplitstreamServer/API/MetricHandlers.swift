@@ -15,7 +15,7 @@ struct CreateMetricHandler: Handler {
   let ids: IDSource
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let definition = try Self.definition(try BodyReader(request))
+    let definition = try MetricInput.read(BodyReader(request))
     let id = ids.make()
     let audit = AuditEntry(
       id: ids.make(), actor: caller.actor(), action: "metric.created", targetType: "metric",
@@ -26,34 +26,114 @@ struct CreateMetricHandler: Handler {
     }
     return .json(metric, status: 201)
   }
+}
 
-  private static func definition(_ body: BodyReader) throws(APIError) -> MetricDefinition {
+/// `GET /v1/metrics/{id}`
+struct GetMetricHandler: Handler {
+  let store: MetricStore
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    .json(try await store.find(request.pathParameters[0], for: caller))
+  }
+}
+
+/// `PATCH /v1/metrics/{id}`: what a started experiment measures by may get another name, not
+/// another meaning.
+struct UpdateMetricHandler: Handler {
+  let store: MetricStore
+  let ids: IDSource
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let current = try await store.find(request.pathParameters[0], for: caller)
+    let definition = try MetricInput.read(BodyReader(request), changing: current.definition)
+    if definition == current.definition { return .json(current) }
+    let audit = AuditEntry(
+      id: ids.make(), actor: caller.actor(), action: "metric.updated", targetType: "metric",
+      targetID: current.id,
+      payload: AuditPayload.of(["key": definition.key, "event_key": definition.eventKey]))
+    switch try await store.change(current.id, to: definition, audit: audit) {
+    case .done(let metric): return .json(metric)
+    case .gone: throw APIError.notFound("metric")
+    case .measuring:
+      throw APIError.conflict(
+        "An experiment that has been started uses this metric; only its name and key may change.")
+    }
+  }
+}
+
+/// `DELETE /v1/metrics/{id}`: only one that no experiment names.
+struct DeleteMetricHandler: Handler {
+  let store: MetricStore
+  let ids: IDSource
+
+  func answer(_ request: Request, for caller: Caller) async throws -> Response {
+    let metric = try await store.find(request.pathParameters[0], for: caller)
+    let audit = AuditEntry(
+      id: ids.make(), actor: caller.actor(), action: "metric.deleted", targetType: "metric",
+      targetID: metric.id, payload: AuditPayload.of(["key": metric.definition.key]))
+    do {
+      guard try await store.delete(metric.id, audit: audit) else {
+        throw APIError.notFound("metric")
+      }
+    } catch StorageError.inUse {
+      throw APIError.conflict("An experiment uses this metric.")
+    }
+    return .noContent
+  }
+}
+
+extension MetricStore {
+  /// The metric with this id in the caller's workspace.
+  fileprivate func find(_ id: String, for caller: Caller) async throws -> Metric {
+    guard let id = ULID(id), let metric = try await metric(id, of: caller.key.workspaceID) else {
+      throw APIError.notFound("metric")
+    }
+    return metric
+  }
+}
+
+/// Reads MetricInput: whole for a creation, any subset of it for a change.
+private enum MetricInput {
+  static func read(
+    _ body: BodyReader, changing current: MetricDefinition? = nil
+  ) throws(APIError) -> MetricDefinition {
     body.allowOnly([
       "key", "name", "event_key", "kind", "aggregation", "unit_dedup_window", "property_path",
     ])
-    body.require(["key", "name", "event_key", "kind"])
-    let key = body.present("key", body.key("key", lengthMax: 128))
-    let name = body.present("name", body.text("name", bytes: 1...200))
-    let eventKey = body.present("event_key", body.key("event_key", lengthMax: 128))
-    let kind = body.present("kind", body.choice("kind", Metric.Kind.self))
-    let aggregation = body.present(
-      "aggregation", body.choice("aggregation", Metric.Aggregation.self))
+    if current == nil { body.require(["key", "name", "event_key", "kind"]) }
+    var definition =
+      current ?? MetricDefinition(key: "", name: "", eventKey: "", kind: .binary)
+    func set<T>(_ field: WritableKeyPath<MetricDefinition, T>, _ value: T?) {
+      if let value { definition[keyPath: field] = value }
+    }
+    set(\.key, body.present("key", body.key("key", lengthMax: 128)))
+    set(\.name, body.present("name", body.text("name", bytes: 1...200)))
+    set(\.eventKey, body.present("event_key", body.key("event_key", lengthMax: 128)))
+    set(\.kind, body.present("kind", body.choice("kind", Metric.Kind.self)))
+    set(
+      \.aggregation,
+      body.present("aggregation", body.choice("aggregation", Metric.Aggregation.self)))
+    set(\.unitDedupWindow, window(body))
+    switch body.text("property_path", bytes: 1...1024) {
+    case .absent: break
+    case .null: definition.propertyPath = nil
+    case .value(let path): definition.propertyPath = path
+    }
+    for problem in definition.unsupported() {
+      body.note(String(problem.pointer.dropFirst()), problem.detail)
+    }
+    try body.finish()
+    return definition
+  }
+
+  private static func window(_ body: BodyReader) -> String? {
     let window = body.present("unit_dedup_window", body.text("unit_dedup_window", bytes: 1...64))
     if let window, ISODuration(window) == nil {
       body.note(
         "unit_dedup_window",
         "must be an ISO 8601 duration of weeks, or of days, hours, minutes and seconds")
     }
-    var definition = MetricDefinition(
-      key: key ?? "", name: name ?? "", eventKey: eventKey ?? "", kind: kind ?? .binary,
-      propertyPath: body.text("property_path", bytes: 1...1024).valueOrNil)
-    if let aggregation { definition.aggregation = aggregation }
-    if let window { definition.unitDedupWindow = window }
-    for problem in definition.unsupported() {
-      body.note(String(problem.pointer.dropFirst()), problem.detail)
-    }
-    try body.finish()
-    return definition
+    return window
   }
 }
 

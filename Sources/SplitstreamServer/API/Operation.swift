@@ -2,8 +2,8 @@
 enum Operation: String, CaseIterable, Sendable {
   case healthz, readyz
   case getCurrentWorkspace
-  case listEnvironments, createEnvironment
-  case listMetrics, createMetric
+  case listEnvironments, createEnvironment, getEnvironment, updateEnvironment, deleteEnvironment
+  case listMetrics, createMetric, getMetric, updateMetric, deleteMetric
   case listExperiments, createExperiment, getExperiment, updateExperiment, archiveExperiment
   case startExperiment, stopExperiment
   case computeSnapshot, getResults, getResultsHistory
@@ -14,8 +14,9 @@ enum Operation: String, CaseIterable, Sendable {
   case getAssignmentsForUnit, forceRebucket
   case logExposure, logExposureBatch
   case trackEvent, trackEventBatch
-  case listApiKeys, createApiKey
+  case listApiKeys, createApiKey, revokeApiKey, rotateApiKey
   case listAudit
+  case getDescription, getReference
 
   var operationID: String { rawValue }
   var method: HTTPMethod { route.method }
@@ -39,8 +40,14 @@ enum Operation: String, CaseIterable, Sendable {
     case .getCurrentWorkspace: (.get, "/v1/workspaces/current", .server)
     case .listEnvironments: (.get, "/v1/environments", .server)
     case .createEnvironment: (.post, "/v1/environments", .server)
+    case .getEnvironment: (.get, "/v1/environments/{id}", .server)
+    case .updateEnvironment: (.patch, "/v1/environments/{id}", .server)
+    case .deleteEnvironment: (.delete, "/v1/environments/{id}", .server)
     case .listMetrics: (.get, "/v1/metrics", .server)
     case .createMetric: (.post, "/v1/metrics", .server)
+    case .getMetric: (.get, "/v1/metrics/{id}", .server)
+    case .updateMetric: (.patch, "/v1/metrics/{id}", .server)
+    case .deleteMetric: (.delete, "/v1/metrics/{id}", .server)
     case .listExperiments: (.get, "/v1/experiments", .server)
     case .createExperiment: (.post, "/v1/experiments", .server)
     case .getExperiment: (.get, "/v1/experiments/{id}", .server)
@@ -72,7 +79,11 @@ enum Operation: String, CaseIterable, Sendable {
     case .trackEventBatch: (.post, "/v1/events/batch", .sdk)
     case .listApiKeys: (.get, "/v1/api-keys", .server)
     case .createApiKey: (.post, "/v1/api-keys", .server)
+    case .revokeApiKey: (.delete, "/v1/api-keys/{id}", .server)
+    case .rotateApiKey: (.post, "/v1/api-keys/{id}/rotate", .server)
     case .listAudit: (.get, "/v1/audit", .server)
+    case .getDescription: (.get, "/openapi.json", .open)
+    case .getReference: (.get, "/docs", .open)
     }
   }
 }

@@ -94,11 +94,18 @@ struct ProblemDetails {
         detail: "Nothing of this request was accepted. Repeat it after the time in Retry-After.")
       headers = [("Retry-After", "2")]
     case .conflict(let constraint):
+      if constraint == AuditEntry.onceConstraint {
+        self.init(APIError.conflict("A request with this Idempotency-Key has taken effect."))
+        return
+      }
       let what = Self.uniqueFields[constraint]
       self.init(
         status: 409, kind: "conflict", title: "Not possible in the present state",
-        detail: what.map { "There is \($0) already." }
-          ?? "Something that this names was made or removed at the same moment.")
+        detail: what.map { "There is \($0) already." } ?? "This exists already.")
+    case .inUse:
+      self.init(
+        status: 409, kind: "conflict", title: "Not possible in the present state",
+        detail: "Something else refers to it, or what it refers to is being deleted.")
     case .failed: self = .internalError
     }
   }

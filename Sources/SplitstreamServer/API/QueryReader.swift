@@ -14,6 +14,12 @@ struct QueryReader {
     read(name, expected: expected, ULID.init(_:))
   }
 
+  mutating func time(_ name: String) -> Timestamp? {
+    read(name, expected: "a time of RFC 3339, such as 2026-01-31T09:00:00Z") {
+      Timestamp(rfc3339: $0)
+    }
+  }
+
   mutating func choice<T: RawRepresentable & CaseIterable>(_ name: String, _ type: T.Type) -> T?
   where T.RawValue == String {
     read(

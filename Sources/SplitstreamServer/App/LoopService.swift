@@ -18,6 +18,8 @@ final class LoopService {
     let pepper: Pepper
     let clock: ServerClock
     let cache: AssignmentCache
+    let keyUsage: KeyUsage
+    let documentation: Documentation
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
     let stopFlag: StopFlag
@@ -41,6 +43,7 @@ final class LoopService {
       timeoutSeconds: Double(configuration.redis.timeoutSeconds),
       on: loop)
     catalogue = CatalogueHolder()
+    let database = Database(pipelines)
     let ready = ReadyHandler { [pipelines, redis, catalogue] in
       var gaps: [ReadyHandler.Gap] = []
       if !pipelines.allSatisfy(\.isConnected) { gaps.append(.postgresql) }
@@ -50,8 +53,12 @@ final class LoopService {
       return gaps
     }
     let service = APIService(
-      handlers: Self.handlers(shared, Database(pipelines), redis, loop, ready),
-      authenticator: Authenticator(pepper: shared.pepper), catalogue: catalogue,
+      handlers: Self.handlers(shared, database, redis, loop, ready),
+      authenticator: Authenticator(
+        pepper: shared.pepper, clock: shared.clock, usage: shared.keyUsage),
+      idempotency: IdempotencyGuard(
+        store: IdempotencyStore(database: database), ids: IDSource(clock: shared.clock)),
+      catalogue: catalogue,
       bodyBytesMax: (configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax),
       jsonDepthMax: configuration.limits.jsonDepthMax
     ) { error, request in
@@ -178,8 +185,16 @@ final class LoopService {
       case .listEnvironments: .keyed(ListEnvironmentsHandler(store: tenancy))
       case .createEnvironment:
         .keyed(CreateEnvironmentHandler(store: tenancy, ids: ids, changes: shared.changes))
+      case .getEnvironment: .keyed(GetEnvironmentHandler(store: tenancy))
+      case .updateEnvironment:
+        .keyed(UpdateEnvironmentHandler(store: tenancy, ids: ids, changes: shared.changes))
+      case .deleteEnvironment:
+        .keyed(DeleteEnvironmentHandler(store: tenancy, ids: ids, changes: shared.changes))
       case .listMetrics: .keyed(ListMetricsHandler(store: metrics))
       case .createMetric: .keyed(CreateMetricHandler(store: metrics, ids: ids))
+      case .getMetric: .keyed(GetMetricHandler(store: metrics))
+      case .updateMetric: .keyed(UpdateMetricHandler(store: metrics, ids: ids))
+      case .deleteMetric: .keyed(DeleteMetricHandler(store: metrics, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
       case .createExperiment:
         .keyed(
@@ -231,6 +246,14 @@ final class LoopService {
         .keyed(
           CreateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes)
         )
+      case .revokeApiKey:
+        .keyed(RevokeKeyHandler(store: tenancy, ids: ids, changes: shared.changes))
+      case .rotateApiKey:
+        .keyed(
+          RotateKeyHandler(store: tenancy, ids: ids, pepper: shared.pepper, changes: shared.changes)
+        )
+      case .getDescription: .open(shared.documentation.description)
+      case .getReference: .open(shared.documentation.reference)
       case .listAudit: .keyed(ListAuditHandler(store: AuditStore(database: database)))
       }
     }

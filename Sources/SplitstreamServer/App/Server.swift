@@ -20,6 +20,8 @@ final class Server: Sendable {
   private let catalogue: CatalogueRefreshJob
   private let drain: EventDrainJob
   private let analysis: AnalysisJob
+  private let housekeeping: HousekeepingJob
+  private let schedule: ScheduleJob
   private let stopFlag = StopFlag()
   private let unreadySeconds: Int
   private let shutdownSeconds: Int
@@ -75,10 +77,14 @@ final class Server: Sendable {
       leaseSeconds: configuration.events.chunkLeaseSeconds, log: log
     ) { holders.shards }
     let analysis = AnalysisJob(postgres: postgres, log: log)
+    let keyUsage = KeyUsage()
+    let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)
+    let schedule = ScheduleJob(postgres: postgres, clock: clock, log: log)
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
-      cache: cache,
+      cache: cache, keyUsage: keyUsage,
+      documentation: try Documentation(PackageResources.openapi_json),
       changes: CatalogueChanges {
         await catalogue.apply($0)
         await holders.settle()
@@ -120,11 +126,15 @@ final class Server: Sendable {
     }
     drain.start(everyMilliseconds: configuration.events.drainIntervalMilliseconds)
     analysis.start(everySeconds: configuration.analysis.tickSeconds)
+    housekeeping.start(everySeconds: 10)
+    schedule.start(everySeconds: 1)
     self.loops = loops
     self.services = services
     self.catalogue = catalogue
     self.drain = drain
     self.analysis = analysis
+    self.housekeeping = housekeeping
+    self.schedule = schedule
   }
 
   /// Shows the certificate that the files now hold to new connections. Open ones go on as they are.
@@ -167,6 +177,8 @@ final class Server: Sendable {
     }
     group.wait()
     analysis.stop()
+    housekeeping.stop()
+    schedule.stop()
     drain.stop()
     catalogue.stop()
     for loop in loops { loop.stop() }

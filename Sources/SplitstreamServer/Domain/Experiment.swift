@@ -53,10 +53,12 @@ struct ExperimentDefinition: Equatable, Sendable {
   var primaryMetricID: ULID?
   var guardrailMetricIDs: [ULID] = []
   var mutexGroupID: ULID?
+  var plan = ExperimentPlan()
 
   /// The rules that need more than one field, and the ranges of the decision rule.
   func problems() -> [FieldProblem] {
     var problems = variants.problems(at: "/variants") + decisionRule.problems(at: "/decision_rule")
+    problems += plan.problems()
     var seen: Set<ULID> = []
     if let primaryMetricID { seen.insert(primaryMetricID) }
     for (index, metric) in guardrailMetricIDs.enumerated() where !seen.insert(metric).inserted {
@@ -83,6 +85,7 @@ struct ExperimentDefinition: Equatable, Sendable {
     check(assignmentMode == changed.assignmentMode, "/assignment_mode")
     check(primaryMetricID == changed.primaryMetricID, "/primary_metric_id")
     check(mutexGroupID == changed.mutexGroupID, "/mutex_group_id")
+    check(plan.startAt == changed.plan.startAt, "/start_at")
     check(
       variants.map(\.keyAndPayload).sorted() == changed.variants.map(\.keyAndPayload).sorted()
         && variants.first(where: \.isControl)?.key

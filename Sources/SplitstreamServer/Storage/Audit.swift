@@ -5,6 +5,9 @@ struct Actor: Sendable {
   let environmentID: ULID?
   /// The API key; nil for the operator's own commands.
   let keyID: ULID?
+  /// Of the Idempotency-Key that the request came with; the id of the one line that tells what it
+  /// did.
+  var idempotencyID: ULID?
 }
 
 /// One line of the audit log: a mutation or a peek, written in the transaction that it records.
@@ -16,6 +19,9 @@ struct AuditEntry: Sendable {
   let targetID: ULID
   /// A JSON object.
   let payload: [UInt8]
+
+  /// What a second attempt under one Idempotency-Key runs into: its line has the same id.
+  static let onceConstraint = "audit_log_pkey"
 
   /// An INSERT to stand in a WITH clause: one entry for each row of `source`. Its values are `values`, from `$first` on.
   static func insert(from source: String, first: Int) -> String {
@@ -30,7 +36,8 @@ struct AuditEntry: Sendable {
 
   var values: [PostgresValue] {
     [
-      .id(id), .id(actor.workspaceID), .id(actor.environmentID), .id(actor.keyID), .text(action),
+      .id(actor.idempotencyID ?? id), .id(actor.workspaceID), .id(actor.environmentID),
+      .id(actor.keyID), .text(action),
       .text(targetType), .text(targetID.text), .jsonb(payload),
     ]
   }
@@ -55,6 +62,10 @@ struct AuditStore {
     var action: String?
     var targetType: String?
     var targetID: String?
+    var actorID: ULID?
+    /// From this time on, and before that one.
+    var since: Timestamp?
+    var until: Timestamp?
   }
 
   /// Newest first. A key that is bound to an environment reads that environment's lines only.
@@ -66,7 +77,9 @@ struct AuditStore {
       [
         .id(workspace), .id(environment), .text(orNull: filter.action),
         .text(orNull: filter.targetType),
-        .text(orNull: filter.targetID), .id(page.before), .int(page.limit),
+        .text(orNull: filter.targetID), .id(page.before), .int(page.limit), .id(filter.actorID),
+        filter.since.map(PostgresValue.instant) ?? .null,
+        filter.until.map(PostgresValue.instant) ?? .null,
       ]
     ) { row throws(PostgresError) in
       Line(
@@ -84,6 +97,9 @@ struct AuditStore {
       WHERE workspace_id = $1 AND ($2::uuid IS NULL OR environment_id = $2)
         AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR target_type = $4)
         AND ($5::text IS NULL OR target_id = $5) AND ($6::uuid IS NULL OR id < $6)
+        AND ($8::uuid IS NULL OR actor_id = $8)
+        AND ($9::timestamptz IS NULL OR created_at >= $9)
+        AND ($10::timestamptz IS NULL OR created_at < $10)
       ORDER BY id DESC LIMIT $7::bigint
       """)
 }

@@ -5,15 +5,20 @@
 struct Catalogue: Sendable {
   private(set) var environments: [ULID: Environment] = [:]
   private var environmentsBySlug: [SlugInWorkspace: ULID] = [:]
-  private var keys: [KeyHash: APIKey] = [:]
-  private var keyHashes: [ULID: KeyHash] = [:]
+  private var keys: [KeyHash: KeyInForce] = [:]
+  private var keyHashes: [ULID: [KeyHash]] = [:]
   private var running: [ULID: [ExperimentKey: RunningExperiment]] = [:]
   private var runningKeys: [ULID: (environment: ULID, key: ExperimentKey)] = [:]
 
   // MARK: Reading
 
-  /// The key in force with this hash; nil when it is unknown or revoked.
-  func key(_ hash: KeyHash) -> APIKey? { keys[hash] }
+  /// The key in force with this hash; nil when it is unknown, revoked or was replaced and has ended
+  /// by `now`.
+  func key(_ hash: KeyHash, at now: @autoclosure () -> Timestamp) -> APIKey? {
+    guard let found = keys[hash] else { return nil }
+    if let end = found.validUntil, end <= now() { return nil }
+    return found.key
+  }
 
   func environment(_ id: ULID) -> Environment? { environments[id] }
 
@@ -50,13 +55,20 @@ struct Catalogue: Sendable {
       SlugInWorkspace(workspace: environment.workspaceID, slug: environment.slug)] = environment.id
   }
 
-  mutating func put(_ key: APIKey, hash: KeyHash) {
-    keys[hash] = key
-    keyHashes[key.id] = hash
+  mutating func removeEnvironment(_ id: ULID) {
+    guard let old = environments.removeValue(forKey: id) else { return }
+    environmentsBySlug[SlugInWorkspace(workspace: old.workspaceID, slug: old.slug)] = nil
+  }
+
+  /// - Parameter validUntil: nil for the key's own secret, the end of the overlap for the one
+  ///   before it.
+  mutating func put(_ key: APIKey, hash: KeyHash, validUntil: Timestamp? = nil) {
+    keys[hash] = KeyInForce(key: key, validUntil: validUntil)
+    keyHashes[key.id, default: []].append(hash)
   }
 
   mutating func removeKey(_ id: ULID) {
-    if let hash = keyHashes.removeValue(forKey: id) { keys[hash] = nil }
+    for hash in keyHashes.removeValue(forKey: id) ?? [] { keys[hash] = nil }
   }
 
   /// Takes the experiment in when it runs, and out when it does not.
@@ -71,6 +83,11 @@ struct Catalogue: Sendable {
     if let place = runningKeys.removeValue(forKey: id) {
       running[place.environment]?[place.key] = nil
     }
+  }
+
+  private struct KeyInForce {
+    let key: APIKey
+    let validUntil: Timestamp?
   }
 
   private struct SlugInWorkspace: Hashable {

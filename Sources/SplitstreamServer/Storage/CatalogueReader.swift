@@ -17,6 +17,7 @@ struct CatalogueReader {
     var changed = catalogue
     switch change {
     case .environment(let id):
+      changed.removeEnvironment(id)
       try load(into: &changed, environment: id, key: nobody, experiment: nobody)
     case .key(let id):
       changed.removeKey(id)
@@ -37,10 +38,14 @@ struct CatalogueReader {
         catalogue.put(row)
       }
       let keys = try session.rows(Self.keys, [.id(key)]) { row throws(PostgresError) in
-        (key: try TenancyStore.key(row), hash: KeyHash(try row.bytes(9)))
+        (
+          key: try TenancyStore.key(row), hash: KeyHash(try row.bytes(9)),
+          validUntil: try row.instantOrNil(10)
+        )
       }
       for entry in keys {
-        if let hash = entry.hash { catalogue.put(entry.key, hash: hash) }
+        guard let hash = entry.hash else { continue }
+        catalogue.put(entry.key, hash: hash, validUntil: entry.validUntil)
       }
       for row in try session.rows(Self.running, [.id(experiment)], ExperimentStore.experiment) {
         catalogue.put(row)
@@ -93,8 +98,11 @@ struct CatalogueReader {
   static let keys = Statement(
     name: "catalogue_keys",
     sql: """
-      SELECT \(TenancyStore.keyColumns), lookup_hash FROM api_keys
+      SELECT \(TenancyStore.keyColumns), lookup_hash, NULL::timestamptz FROM api_keys
       WHERE revoked_at IS NULL AND ($1::uuid IS NULL OR id = $1)
+      UNION ALL
+      SELECT \(TenancyStore.keyColumns), previous_lookup_hash, previous_valid_until FROM api_keys
+      WHERE revoked_at IS NULL AND previous_valid_until > now() AND ($1::uuid IS NULL OR id = $1)
       """)
 
   static let running = Statement(

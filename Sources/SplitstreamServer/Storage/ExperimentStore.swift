@@ -9,6 +9,8 @@ struct ExperimentStore {
     var environmentID: ULID?
     /// Nil: all but archived ones.
     var status: Experiment.Status?
+    var tag: String?
+    var owner: String?
   }
 
   /// Newest first.
@@ -20,7 +22,7 @@ struct ExperimentStore {
       [
         .id(workspace), .id(filter.environmentID), .text(orNull: filter.status?.rawValue),
         .id(page.before),
-        .int(page.limit),
+        .int(page.limit), .text(orNull: filter.tag), .text(orNull: filter.owner),
       ], Self.experiment)
   }
 
@@ -46,7 +48,7 @@ struct ExperimentStore {
     try await database.execute(
       Self.create,
       [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values
-        + Self.assignmentValues(definition))
+        + Self.assignmentValues(definition) + definition.plan.values)
   }
 
   /// What a change does to an experiment's life, beside its definition.
@@ -69,22 +71,29 @@ struct ExperimentStore {
     _ experiment: Experiment, to definition: ExperimentDefinition, _ transition: Transition,
     audit: AuditEntry
   ) async throws(StorageError) -> Bool {
-    let epochValues: [PostgresValue] =
-      transition.epoch.map {
-        [.int($0.number), .jsonb(AllocationCoding.encode($0.allocation, of: definition.variants))]
-      } ?? [.null, .null]
-    let values: [PostgresValue] =
-      [.id(experiment.id), .int(experiment.version)] + Self.values(definition)
-      + [
-        .text(transition.status.rawValue), .bool(transition.starts), .bool(transition.stops),
-        .text(orNull: transition.stopReason?.rawValue), .text(orNull: transition.outcomeNotes),
-      ] + epochValues + audit.values + Self.assignmentValues(definition)
-      + [transition.pauses.map(PostgresValue.bool) ?? .null]
+    let values = Self.values(changing: experiment, to: definition, transition, audit: audit)
     return try await database.row(Self.change, values) { row throws(PostgresError) in try row.int(0)
     } == 1
   }
 
   // MARK: Rows
+
+  /// The values of the statement `change`.
+  static func values(
+    changing experiment: Experiment, to definition: ExperimentDefinition, _ transition: Transition,
+    audit: AuditEntry
+  ) -> [PostgresValue] {
+    let epochValues: [PostgresValue] =
+      transition.epoch.map {
+        [.int($0.number), .jsonb(AllocationCoding.encode($0.allocation, of: definition.variants))]
+      } ?? [.null, .null]
+    return [.id(experiment.id), .int(experiment.version)] + Self.values(definition)
+      + [
+        .text(transition.status.rawValue), .bool(transition.starts), .bool(transition.stops),
+        .text(orNull: transition.stopReason?.rawValue), .text(orNull: transition.outcomeNotes),
+      ] + epochValues + audit.values + Self.assignmentValues(definition)
+      + [transition.pauses.map(PostgresValue.bool) ?? .null] + definition.plan.values
+  }
 
   /// The order of these is the order of the placeholders of `create` and `change`, from $3 on.
   private static func values(_ definition: ExperimentDefinition) -> [PostgresValue] {
@@ -144,7 +153,7 @@ struct ExperimentStore {
           minimumDetectableEffect: try row.double(11), minSamplePerVariant: try row.int(12),
           maxDurationDays: try row.int(13), snapshotCadenceMinutes: try row.int(14)),
         primaryMetricID: try row.idOrNil(15), guardrailMetricIDs: try row.ids(22),
-        mutexGroupID: try row.idOrNil(31)),
+        mutexGroupID: try row.idOrNil(31), plan: try ExperimentPlan(row, first: 34)),
       status: try row.choice(16), startedAt: try row.instantOrNil(25),
       stoppedAt: try row.instantOrNil(26), pausedAt: try row.instantOrNil(33),
       stopReason: try row.choiceOrNil(27), outcomeNotes: try row.textOrNil(28), weightEpoch: epoch,
@@ -160,7 +169,7 @@ struct ExperimentStore {
       e.max_duration_days, e.snapshot_cadence_minutes, e.primary_metric_id, e.status,
       v.ids, v.keys, v.weights, v.descriptions, v.controls, g.ids, w.epoch, w.allocation,
       e.started_at, e.stopped_at, e.stop_reason, e.outcome_notes, e.version, e.created_at,
-      e.mutex_group_id, v.payloads, e.paused_at
+      e.mutex_group_id, v.payloads, e.paused_at, \(ExperimentPlan.columns(of: "e"))
     FROM experiments e
     CROSS JOIN LATERAL (
       SELECT array_agg(id ORDER BY position) AS ids, array_agg(key ORDER BY position) AS keys,
@@ -182,6 +191,8 @@ struct ExperimentStore {
       WHERE e.workspace_id = $1 AND ($2::uuid IS NULL OR e.environment_id = $2)
         AND CASE WHEN $3::text IS NULL THEN e.status <> 'archived' ELSE e.status = $3 END
         AND ($4::uuid IS NULL OR e.id < $4)
+        AND ($6::text IS NULL OR e.tags @> ARRAY[$6 COLLATE "C"])
+        AND ($7::text IS NULL OR e.owner = $7)
       ORDER BY e.id DESC LIMIT $5::bigint
       """)
 
@@ -216,8 +227,10 @@ struct ExperimentStore {
         INSERT INTO experiments
           (id, workspace_id, environment_id, key, name, hypothesis, unit_type, unit_attribute, assignment_mode,
            method, posterior_threshold, minimum_detectable_effect, min_sample_per_variant, max_duration_days,
-           snapshot_cadence_minutes, primary_metric_id, status, mutex_group_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft', $31)
+           snapshot_cadence_minutes, primary_metric_id, status, mutex_group_id,
+           \(ExperimentPlan.columns.joined(separator: ", ")))
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft', $31,
+          \(ExperimentPlan.placeholders(first: 33)))
         RETURNING id),
       with_variants AS (
         INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control,
@@ -247,6 +260,7 @@ struct ExperimentStore {
           mutex_group_id = $38,
           paused_at = CASE WHEN $25::boolean OR NOT $40::boolean THEN NULL
             WHEN $40::boolean THEN now() ELSE paused_at END,
+          \(ExperimentPlan.assignments(first: 41)),
           version = version + 1
         WHERE id = $1 AND version = $2
         RETURNING id),

@@ -7,6 +7,40 @@ struct MetricStore {
       Self.list, [.id(workspace), .id(page.before), .int(page.limit)], Self.metric)
   }
 
+  func metric(_ id: ULID, of workspace: ULID) async throws(StorageError) -> Metric? {
+    try await database.row(Self.read, [.id(workspace), .id(id)], Self.metric)
+  }
+
+  /// What became of a change.
+  enum Change {
+    case done(Metric)
+    /// It would change what an experiment measures that has been started.
+    case measuring
+    case gone
+  }
+
+  /// Makes `definition` true. What a started experiment measures by stays as it is: the condition
+  /// and the change are one statement.
+  ///
+  /// - Throws: `StorageError.conflict("metrics_key")` when the workspace has another with this key.
+  func change(_ id: ULID, to definition: MetricDefinition, audit: AuditEntry)
+    async throws(StorageError) -> Change
+  {
+    let values = [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values
+    if let metric = try await database.row(Self.change, values, Self.metric) {
+      return .done(metric)
+    }
+    return try await metric(id, of: audit.actor.workspaceID) == nil ? .gone : .measuring
+  }
+
+  /// - Returns: false when there is none.
+  /// - Throws: `StorageError.inUse` when an experiment names it.
+  func delete(_ id: ULID, audit: AuditEntry) async throws(StorageError) -> Bool {
+    try await database.row(Self.delete, [.id(id), .id(audit.actor.workspaceID)] + audit.values) {
+      row throws(PostgresError) in try row.int(0)
+    } == 1
+  }
+
   /// Those of `ids` that the workspace has.
   func existing(_ ids: [ULID], in workspace: ULID) async throws(StorageError) -> Set<ULID> {
     if ids.isEmpty { return [] }
@@ -22,12 +56,17 @@ struct MetricStore {
   {
     try await database.row(
       Self.create,
-      [
-        .id(id), .id(audit.actor.workspaceID), .text(definition.key), .text(definition.name),
-        .text(definition.eventKey), .text(definition.kind.rawValue),
-        .text(definition.aggregation.rawValue),
-        .text(definition.unitDedupWindow), .text(orNull: definition.propertyPath),
-      ] + audit.values, Self.metric)
+      [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values,
+      Self.metric)
+  }
+
+  /// The order of these is the order of the placeholders of `create` and `change`, from $3 on.
+  private static func values(_ definition: MetricDefinition) -> [PostgresValue] {
+    [
+      .text(definition.key), .text(definition.name), .text(definition.eventKey),
+      .text(definition.kind.rawValue), .text(definition.aggregation.rawValue),
+      .text(definition.unitDedupWindow), .text(orNull: definition.propertyPath),
+    ]
   }
 
   static let columns =
@@ -39,6 +78,37 @@ struct MetricStore {
       SELECT \(columns) FROM metrics
       WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2)
       ORDER BY id DESC LIMIT $3::bigint
+      """)
+
+  static let read = Statement(
+    name: "metric_read",
+    sql: "SELECT \(columns) FROM metrics WHERE workspace_id = $1 AND id = $2")
+
+  static let change = Statement(
+    name: "metric_change",
+    sql: """
+      WITH changed AS (
+        UPDATE metrics m SET key = $3, name = $4, event_key = $5, kind = $6, aggregation = $7,
+          unit_dedup_window = $8, property_path = $9
+        WHERE id = $1 AND workspace_id = $2 AND (
+          (event_key, kind, aggregation, unit_dedup_window) = ($5, $6, $7, $8)
+            AND property_path IS NOT DISTINCT FROM $9
+          OR NOT EXISTS (
+            SELECT FROM experiments e
+            WHERE e.workspace_id = $2 AND e.started_at IS NOT NULL
+              AND (e.primary_metric_id = m.id OR EXISTS (
+                SELECT FROM guardrail_metrics g WHERE g.experiment_id = e.id AND g.metric_id = m.id))))
+        RETURNING \(columns)),
+      audited AS (\(AuditEntry.insert(from: "changed", first: 10)))
+      SELECT \(columns) FROM changed
+      """)
+
+  static let delete = Statement(
+    name: "metric_delete",
+    sql: """
+      WITH deleted AS (DELETE FROM metrics WHERE id = $1 AND workspace_id = $2 RETURNING id),
+      audited AS (\(AuditEntry.insert(from: "deleted", first: 3)))
+      SELECT count(*) FROM deleted
       """)
 
   static let find = Statement(

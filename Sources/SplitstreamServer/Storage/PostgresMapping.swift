@@ -59,9 +59,9 @@ extension StorageError {
     case .unavailable(let detail): self = .unavailable(.postgres, detail)
     case .timeout: self = .outcomeUnknown(.postgres, "no answer in time")
     case .lost(let detail): self = .outcomeUnknown(.postgres, detail)
-    // A unique value that another row has, or a reference to a row that has just gone.
-    case .server(let error) where ["23505", "23503"].contains(error.sqlState):
+    case .server(let error) where error.sqlState == "23505":
       self = .conflict(constraint: error.constraint ?? "")
+    case .server(let error) where error.sqlState == "23503": self = .inUse
     case .server(let error) where Self.isPassing(error.sqlState):
       self = .unavailable(.postgres, error.message)
     case .server(let error): self = .failed(.postgres, "\(error.sqlState): \(error.message)")

@@ -3,18 +3,25 @@
 enum Statements {
   static let all: [Statement] =
     tenancy + metrics + experiments + assigning + events + analysis + catalogue + audit
+    + idempotency
 
   private static let tenancy = [
     TenancyStore.readWorkspace, TenancyStore.listEnvironments, TenancyStore.createEnvironment,
-    TenancyStore.listKeys, TenancyStore.createKey,
+    TenancyStore.readEnvironment, TenancyStore.changeEnvironment, TenancyStore.deleteEnvironment,
+    TenancyStore.listKeys, TenancyStore.createKey, TenancyStore.readKey, TenancyStore.revokeKey,
+    TenancyStore.rotateKey, KeyUsageStore.update,
     TenantSetup.findWorkspace, TenantSetup.insertWorkspace, TenantSetup.findKey,
   ]
 
-  private static let metrics = [MetricStore.list, MetricStore.find, MetricStore.create]
+  private static let metrics = [
+    MetricStore.list, MetricStore.read, MetricStore.find, MetricStore.create, MetricStore.change,
+    MetricStore.delete,
+  ]
 
   private static let experiments = [
     ExperimentStore.list, ExperimentStore.read, ExperimentStore.named, ExperimentStore.create,
     ExperimentStore.change,
+    ExperimentSchedule.elect, ExperimentSchedule.resign, ExperimentSchedule.due,
     MutexGroupStore.list, MutexGroupStore.read, MutexGroupStore.create, MutexGroupStore.change,
     MutexGroupStore.lock, MutexGroupStore.forget, MutexGroupStore.delete,
   ]
@@ -44,4 +51,9 @@ enum Statements {
   ]
 
   private static let audit = [AuditStore.list]
+
+  private static let idempotency = [
+    IdempotencyStore.claim, IdempotencyStore.read, IdempotencyStore.keep, IdempotencyStore.forget,
+    IdempotencyStore.release, IdempotencyStore.expire,
+  ]
 }

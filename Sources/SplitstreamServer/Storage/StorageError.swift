@@ -12,6 +12,8 @@ enum StorageError: Error, Equatable {
   case outcomeUnknown(Store, String)
   /// Another row has the same unique value; named by the constraint.
   case conflict(constraint: String)
+  /// Rows that refer to it keep it from going, or what a row refers to has gone.
+  case inUse
   /// Redis holds as many events as it may until PostgreSQL has taken some.
   case backlogFull
   /// The store refused a statement or answered what nobody expected: a fault of ours.
@@ -21,7 +23,7 @@ enum StorageError: Error, Equatable {
   var isPassing: Bool {
     switch self {
     case .unavailable, .outcomeUnknown, .backlogFull: true
-    case .conflict, .failed: false
+    case .conflict, .inUse, .failed: false
     }
   }
 }

@@ -25,6 +25,37 @@ struct TenancyStore {
       Self.environment)
   }
 
+  /// Nil when there is none in what the caller may see.
+  func environment(_ id: ULID, of workspace: ULID, only: ULID?) async throws(StorageError)
+    -> Environment?
+  {
+    try await database.row(
+      Self.readEnvironment, [.id(workspace), .id(only), .id(id)], Self.environment)
+  }
+
+  /// Members that are nil stay as they are.
+  ///
+  /// - Throws: `StorageError.conflict("environments_slug")` when the workspace has one with this
+  ///   slug.
+  func change(
+    environment id: ULID, slug: String?, name: String?, audit: AuditEntry
+  ) async throws(StorageError) -> Environment? {
+    try await database.row(
+      Self.changeEnvironment,
+      [.id(id), .id(audit.actor.workspaceID), .text(orNull: slug), .text(orNull: name)]
+        + audit.values, Self.environment)
+  }
+
+  /// Removes an environment with its revoked keys.
+  ///
+  /// - Returns: false when there is none.
+  /// - Throws: `StorageError.inUse` while it has experiments or keys in force.
+  func delete(environment id: ULID, audit: AuditEntry) async throws(StorageError) -> Bool {
+    try await database.row(
+      Self.deleteEnvironment, [.id(id), .id(audit.actor.workspaceID)] + audit.values
+    ) { row throws(PostgresError) in try row.int(0) } == 1
+  }
+
   func keys(of workspace: ULID, environment: ULID?, page: Page) async throws(StorageError)
     -> [APIKey]
   {
@@ -35,6 +66,36 @@ struct TenancyStore {
 
   func create(_ key: NewAPIKey, audit: AuditEntry) async throws(StorageError) -> APIKey? {
     try await database.row(Self.createKey, key.values + audit.values, Self.key)
+  }
+
+  /// The key in force with this id; `environment` for a caller that is bound to one.
+  func key(_ id: ULID, of workspace: ULID, environment: ULID?) async throws(StorageError)
+    -> APIKey?
+  {
+    try await database.row(
+      Self.readKey, [.id(workspace), .id(environment), .id(id)], Self.key)
+  }
+
+  /// - Returns: false when there is no such key in force.
+  func revoke(_ key: APIKey, audit: AuditEntry) async throws(StorageError) -> Bool {
+    try await database.row(Self.revokeKey, [.id(key.id)] + audit.values) {
+      row throws(PostgresError) in try row.int(0)
+    } == 1
+  }
+
+  /// Gives a key another secret; the one it had stays in force for `overlapSeconds`, and one before
+  /// that no longer.
+  ///
+  /// - Returns: nil when the key is not in force any more.
+  func rotate(
+    _ key: APIKey, to secret: StoredSecret, overlapSeconds: Int, audit: AuditEntry
+  ) async throws(StorageError) -> (key: APIKey, previousValidUntil: Timestamp)? {
+    try await database.row(
+      Self.rotateKey,
+      [.id(key.id), .int(overlapSeconds)] + secret.values + audit.values
+    ) { row throws(PostgresError) in
+      (key: try Self.key(row), previousValidUntil: try row.instant(9))
+    }
   }
 
   static let readWorkspace = Statement(
@@ -64,6 +125,38 @@ struct TenancyStore {
         RETURNING \(environmentColumns)),
       audited AS (\(AuditEntry.insert(from: "created", first: 6)))
       SELECT \(environmentColumns) FROM created
+      """)
+
+  static let readEnvironment = Statement(
+    name: "environment_read",
+    sql: """
+      SELECT \(environmentColumns) FROM environments
+      WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id = $2) AND id = $3
+      """)
+
+  static let changeEnvironment = Statement(
+    name: "environment_change",
+    sql: """
+      WITH changed AS (
+        UPDATE environments SET slug = coalesce($3, slug), name = coalesce($4, name)
+        WHERE id = $1 AND workspace_id = $2
+        RETURNING \(environmentColumns)),
+      audited AS (\(AuditEntry.insert(from: "changed", first: 5)))
+      SELECT \(environmentColumns) FROM changed
+      """)
+
+  // Foreign keys are checked when the statement ends: what still refers to the environment keeps
+  // all of it from happening, however lately it was made.
+  static let deleteEnvironment = Statement(
+    name: "environment_delete",
+    sql: """
+      WITH deleted AS (
+        DELETE FROM environments WHERE id = $1 AND workspace_id = $2 RETURNING id),
+      deleted_keys AS (
+        DELETE FROM api_keys USING deleted
+        WHERE environment_id = deleted.id AND revoked_at IS NOT NULL),
+      audited AS (\(AuditEntry.insert(from: "deleted", first: 3)))
+      SELECT count(*) FROM deleted
       """)
 
   static func environment(_ row: Row) throws(PostgresError) -> Environment {
@@ -96,6 +189,36 @@ struct TenancyStore {
       SELECT \(keyColumns) FROM created
       """)
 
+  static let readKey = Statement(
+    name: "api_key_read",
+    sql: """
+      SELECT \(keyColumns) FROM api_keys
+      WHERE workspace_id = $1 AND ($2::uuid IS NULL OR environment_id = $2) AND revoked_at IS NULL
+        AND id = $3
+      """)
+
+  static let revokeKey = Statement(
+    name: "api_key_revoke",
+    sql: """
+      WITH revoked AS (
+        UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id),
+      audited AS (\(AuditEntry.insert(from: "revoked", first: 2)))
+      SELECT count(*) FROM revoked
+      """)
+
+  static let rotateKey = Statement(
+    name: "api_key_rotate",
+    sql: """
+      WITH rotated AS (
+        UPDATE api_keys SET previous_lookup_hash = lookup_hash,
+          previous_valid_until = now() + make_interval(secs => $2::bigint),
+          prefix = $3, last_four = $4, lookup_hash = $5, argon2id = $6
+        WHERE id = $1 AND revoked_at IS NULL
+        RETURNING \(keyColumns), previous_valid_until),
+      audited AS (\(AuditEntry.insert(from: "rotated", first: 7)))
+      SELECT \(keyColumns), previous_valid_until FROM rotated
+      """)
+
   static func key(_ row: Row) throws(PostgresError) -> APIKey {
     APIKey(
       id: try row.id(0), workspaceID: try row.id(1), environmentID: try row.idOrNil(2),
@@ -113,16 +236,30 @@ struct NewAPIKey: Sendable {
   let environmentID: ULID?
   let kind: APIKey.Kind
   let name: String
+  let secret: StoredSecret
+
+  var values: [PostgresValue] {
+    [.id(id), .id(workspaceID), .id(environmentID), .text(kind.rawValue), .text(name)]
+      + secret.values
+  }
+}
+
+/// What is kept of a key's secret.
+struct StoredSecret: Sendable {
   let prefix: String
   let lastFour: String
   let lookupHash: KeyHash
   let argon2id: String
 
+  /// Slow by design, because of Argon2id: not for an event loop.
+  init(_ secret: KeySecret, pepper: Pepper) throws {
+    prefix = secret.prefix
+    lastFour = secret.lastFour
+    lookupHash = pepper.hash(secret.text)
+    argon2id = try Argon2id.hash(secret.text)
+  }
+
   var values: [PostgresValue] {
-    [
-      .id(id), .id(workspaceID), .id(environmentID), .text(kind.rawValue), .text(name),
-      .text(prefix),
-      .text(lastFour), .bytes(lookupHash.bytes), .text(argon2id),
-    ]
+    [.text(prefix), .text(lastFour), .bytes(lookupHash.bytes), .text(argon2id)]
   }
 }

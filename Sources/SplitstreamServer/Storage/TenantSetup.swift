@@ -47,9 +47,7 @@ struct TenantSetup {
     let id = ids.make(at: ServerClock.processTime())
     let stored = NewAPIKey(
       id: id, workspaceID: workspace, environmentID: environment?.id, kind: kind, name: name,
-      prefix: secret.prefix,
-      lastFour: secret.lastFour, lookupHash: pepper.hash(secret.text),
-      argon2id: try Argon2id.hash(secret.text))
+      secret: try StoredSecret(secret, pepper: pepper))
     let audit = audit(
       "api_key.created", "api_key", id, workspace, environment: environment?.id, &ids)
     try session.execute(TenancyStore.createKey, stored.values + audit.values)

@@ -2,104 +2,115 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Every mutation and every peek writes one line; what is refused writes none.
+/// The audit log answers who did what, to what, when; and leaves the server as a table.
 @Suite struct AuditHandlerTests {
   let server: RunningServer
   init() throws { server = try .shared() }
 
-  private func lines(_ query: String, as credential: TestCredential = .tenant) async throws
-    -> [JSONValue]
-  {
-    let reply = try await server.call(.listAudit, query: "limit=200&\(query)", as: credential)
-    #expect(reply.status == 200)
-    return Array(try #require(reply.json["data"]?.elements))
-  }
-
-  private func actions(of target: String, as credential: TestCredential = .tenant) async throws
+  private func actions(_ query: String, as credential: TestCredential = .tenant) async throws
     -> [String]
   {
-    try await lines("target_id=\(target)", as: credential).compactMap { $0["action"]?.string }
+    let reply = try await server.call(.listAudit, query: query, as: credential)
+    #expect(reply.status == 200)
+    return reply.json["data"]?.elements.compactMap { $0["action"]?.string } ?? []
   }
 
-  /// The id of the tenant's unbound key.
-  private func actor() async throws -> String? {
-    try await server.call(.listApiKeys, query: "limit=200").json["data"]?.elements
-      .first { $0["name"]?.string == "server" }?["id"]?.string
+  @Test("every filter narrows the list")
+  func filters() async throws {
+    let issued = try await server.call(.createApiKey, body: #"{"name":"K","kind":"server"}"#)
+    let (actor, key) = (try #require(issued.text("id")), try #require(issued.text("key")))
+    let experiment = try await server.draft(as: .key(key))
+    try await server.call(.startExperiment, experiment.id, as: .key(key))
+    try await server.call(.stopExperiment, experiment.id, body: #"{"reason":"bug"}"#)
+    let all = ["experiment.stopped", "experiment.started", "experiment.created"]
+    let target = "target_id=\(experiment.id)"
+    #expect(try await actions(target) == all)
+    #expect(try await actions("\(target)&target_type=experiment") == all)
+    #expect(try await actions("\(target)&target_type=metric") == [])
+    #expect(try await actions("\(target)&action=experiment.started") == [all[1]])
+    #expect(try await actions("actor_id=\(actor)") == Array(all[1...]))
+    #expect(try await actions("\(target)&actor_id=01ARZ3NDEKTSV4RRFFQ69G5FAV") == [])
+    #expect(try await actions("\(target)&since=2020-01-01T00:00:00Z") == all)
+    #expect(try await actions("\(target)&until=2020-01-01T00:00:00Z") == [])
+
+    // From a line's own time on, and before it.
+    let lines = try await server.call(.listAudit, query: target)
+    let times = try #require(lines.json["data"]).elements.compactMap { $0["created_at"]?.string }
+    #expect(try await actions("\(target)&since=\(times[1])") == Array(all[...1]))
+    #expect(try await actions("\(target)&until=\(times[1])") == [all[2]])
+    #expect(try await actions("\(target)&since=\(times[1])&until=\(times[0])") == [all[1]])
   }
 
-  @Test("each mutation of an experiment is one line, by whom and on what")
-  func experiment() async throws {
+  @Test("pages follow one another without a gap")
+  func pages() async throws {
     let experiment = try await server.running()
-    try await server.call(.updateExperiment, experiment.id, body: #"{"name":"New"}"#)
-    try await server.call(.updateExperiment, experiment.id, body: "{}")
-    try await server.snapshot(of: experiment)
-    try await server.call(.getResults, experiment.id)
-    try await server.call(
-      .stopExperiment, experiment.id, body: #"{"reason":"won","outcome_notes":"Good"}"#)
-    try await server.call(.startExperiment, experiment.id)
-    try await server.call(.archiveExperiment, experiment.id)
-    let lines = try await lines("target_id=\(experiment.id)")
+    try await server.call(.stopExperiment, experiment.id, body: #"{"reason":"bug"}"#)
+    var (cursor, seen) = ("", [String]())
+    for _ in 0..<3 {
+      let reply = try await server.call(
+        .listAudit, query: "target_id=\(experiment.id)&limit=1\(cursor)")
+      seen += reply.json["data"]?.elements.compactMap { $0["action"]?.string } ?? []
+      cursor = "&cursor=\(reply.text("next_cursor") ?? "none")"
+    }
+    #expect(seen == ["experiment.stopped", "experiment.started", "experiment.created"])
+    #expect(cursor == "&cursor=none")
+  }
+
+  @Test("what is wrong in a query is named, all of it")
+  func wrong() async throws {
+    let reply = try await server.call(
+      .listAudit, query: "actor_id=x&since=yesterday&until=2026-02-30T00:00:00Z&limit=0&cursor=y")
+    #expect(reply.status == 422)
     #expect(
-      lines.compactMap { $0["action"]?.string } == [
-        "experiment.archived", "experiment.stopped", "experiment.peeked", "experiment.updated",
-        "experiment.started",
-        "experiment.created",
+      reply.pointers == [
+        "/query/actor_id", "/query/cursor", "/query/limit", "/query/since", "/query/until",
       ])
-    let actor = try await actor()
-    #expect(
-      lines.allSatisfy {
-        $0["target_type"]?.string == "experiment" && $0["actor_id"]?.string == actor
-      })
-    #expect(lines[1]["payload"]?["reason"]?.string == "won")
-    #expect(lines[1]["payload"]?["outcome_notes"]?.string == "Good")
-    #expect(lines[5]["payload"]?["key"]?.string == experiment.key)
   }
 
-  @Test("metrics, environments and keys are in it, without secrets")
-  func others() async throws {
-    let metric = try await server.metric().id
-    #expect(try await actions(of: metric) == ["metric.created"])
-    let environment = try await server.call(
-      .createEnvironment, body: #"{"name":"E","slug":"\#(server.newName("audit"))"}"#)
-    #expect(try await actions(of: try #require(environment.text("id"))) == ["environment.created"])
-    let key = try await server.call(.createApiKey, body: #"{"name":"Audited","kind":"client"}"#)
-    let id = try #require(key.text("id"))
-    let line = try #require(try await lines("target_id=\(id)").first)
-    #expect(line["action"]?.string == "api_key.created")
-    #expect(line["payload"]?["name"]?.string == "Audited")
-    let secret = try #require(key.text("key")?.split(separator: "_").last)
-    #expect(!String(decoding: line.source, as: UTF8.self).contains(secret))
-  }
-
-  @Test("what is refused leaves no line")
-  func refused() async throws {
-    let experiment = try await server.draft()
-    try await server.call(.stopExperiment, experiment.id, body: #"{"reason":"won"}"#)
-    try await server.call(.updateExperiment, experiment.id, body: #"{"name":""}"#)
-    try await server.call(.computeSnapshot, experiment.id)
-    try await server.call(.createExperiment, body: server.experimentBody(experiment.key))
-    #expect(try await actions(of: experiment.id) == ["experiment.created"])
-  }
-
-  @Test("a key reads what it may see: its workspace, or its environment")
-  func visibility() async throws {
+  @Test("a bound key reads its own environment's lines, a stranger none of ours")
+  func access() async throws {
     let dev = try await server.draft()
     let production = try await server.draft(in: server.tenant.production)
     let bound = TestCredential.key(server.tenant.boundKey)
-    #expect(try await actions(of: dev.id, as: bound) == ["experiment.created"])
-    #expect(try await actions(of: production.id, as: bound) == [])
-    #expect(try await actions(of: dev.id, as: .key(server.stranger.key)) == [])
+    #expect(try await actions("target_id=\(dev.id)", as: bound) == ["experiment.created"])
+    #expect(try await actions("target_id=\(production.id)", as: bound) == [])
+    #expect(try await actions("target_id=\(dev.id)", as: .key(server.stranger.key)) == [])
   }
 
-  @Test("filters are exact and go together")
-  func filters() async throws {
+  @Test("as a table it is RFC 4180, and a spreadsheet computes nothing in it")
+  func table() async throws {
     let experiment = try await server.running()
-    #expect(try await lines("target_id=\(experiment.id)&action=experiment.started").count == 1)
-    #expect(try await lines("target_id=\(experiment.id)&target_type=metric").isEmpty)
-    #expect(try await lines("action=experiment").isEmpty)
-    #expect(try await lines("action=%25").isEmpty)
-    #expect(
-      try await lines("target_type=api_key").allSatisfy { $0["target_type"]?.string == "api_key" })
-    #expect(try await server.call(.listAudit, query: "action=%00").status == 400)
+    try await server.call(
+      .stopExperiment, experiment.id,
+      body: #"{"reason":"bug","outcome_notes":"=1+1, \"quoted\"\nline"}"#)
+    func page(_ query: String) async throws -> APIReply {
+      try await server.call(
+        .listAudit, query: "target_id=\(experiment.id)&\(query)", headers: ["Accept: text/csv"])
+    }
+    let first = try await page("limit=2")
+    #expect(first.header("Content-Type") == "text/csv; charset=utf-8")
+    let text = String(decoding: first.body, as: UTF8.self)
+    let rows = text.split(separator: "\r\n", omittingEmptySubsequences: false)
+    #expect(rows.first == "id,created_at,actor_id,action,target_type,target_id,payload")
+    #expect(rows.count == 4 && rows.last == "")
+    #expect(rows[1].contains(",experiment.stopped,experiment,\(experiment.id),\"{"))
+    #expect(rows[1].contains(#""outcome_notes"": ""=1+1, \""quoted\""\nline"""#))
+    let cursor = try #require(first.header("Splitstream-Next-Cursor"))
+    let last = try await page("limit=2&cursor=\(cursor)")
+    #expect(last.header("Splitstream-Next-Cursor") == nil)
+    #expect(String(decoding: last.body, as: UTF8.self).contains("experiment.created"))
+  }
+
+  @Test(
+    "a field is quoted where it must be",
+    arguments: [
+      ("plain", "plain"), ("", ""), ("a,b", #""a,b""#), ("a\"b", #""a""b""#),
+      ("a\r\nb", "\"a\r\nb\""), ("=1", #""'=1""#), ("+1", #""'+1""#), ("-1", #""'-1""#),
+      ("@a", #""'@a""#), ("\ta", "\"'\ta\""), ("a=1", "a=1"), ("é", "é"),
+    ])
+  func field(text: String, expected: String) {
+    var csv = CSVWriter()
+    csv.row([text, "x"])
+    #expect(csv.bytes == Array("\(expected),x\r\n".utf8))
   }
 }

@@ -79,7 +79,7 @@ import Testing
 
   /// Operations on one experiment.
   private static let onExperiment = keyed.filter {
-    $0.path.contains("/experiments/{id}")
+    $0.path.hasPrefix("/v1/experiments/{id}")
   }
 
   @Test("what another workspace or environment has does not exist", arguments: onExperiment)

@@ -177,4 +177,33 @@ import Testing
     let foreign = try await patch(experiment, #"{"environment_id":"\#(server.stranger.only)"}"#)
     #expect(foreign.pointers == ["/environment_id"])
   }
+
+  @Test("whoever has the current version is told so, in few bytes")
+  func notModified() async throws {
+    let experiment = try await server.draft()
+    let tag = try #require(try await server.call(.getExperiment, experiment.id).header("ETag"))
+    func status(_ condition: String) async throws -> Int {
+      let reply = try await server.call(
+        .getExperiment, experiment.id, headers: ["If-None-Match: \(condition)"])
+      #expect(reply.header("ETag") == tag || reply.status == 200)
+      #expect(reply.body.isEmpty == (reply.status == 304))
+      return reply.status
+    }
+    for same in [tag, "W/\(tag)", "\"x\", \(tag)", "*"] { #expect(try await status(same) == 304) }
+    for other in ["\"x\"", "W/\"x\"", String(tag.dropLast())] {
+      #expect(try await status(other) == 200)
+    }
+    try await server.call(.updateExperiment, experiment.id, body: #"{"name":"New"}"#)
+    #expect(try await status(tag) == 200)
+  }
+
+  @Test("a wrong change is wrong whatever version it is based on")
+  func conditionComesLast() async throws {
+    let experiment = try await server.draft()
+    for (body, status) in [("{", 400), (#"{"name":7}"#, 422), (#"{"name":"New"}"#, 412)] {
+      let reply = try await server.call(
+        .updateExperiment, experiment.id, body: body, headers: ["If-Match: \"stale\""])
+      #expect(reply.status == status)
+    }
+  }
 }

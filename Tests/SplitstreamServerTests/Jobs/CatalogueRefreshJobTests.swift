@@ -66,13 +66,15 @@ import Testing
     let before = try world.tenant()
     try world.job.start()
     #expect(world.catalogue.environment(before.environment) != nil)
-    #expect(world.catalogue.key(before.key)?.kind == .server)
+    #expect(world.catalogue.key(before.key, at: ServerClock.processTime())?.kind == .server)
     try world.addEnvironment("new", to: before.workspace)
     try await world.waitUntil("the new environment is known") {
       $0.environment(slug: "new", in: before.workspace) != nil
     }
     try world.execute("UPDATE api_keys SET revoked_at = now()")
-    try await world.waitUntil("the revoked key is gone") { $0.key(before.key) == nil }
+    try await world.waitUntil("the revoked key is gone") {
+      $0.key(before.key, at: ServerClock.processTime()) == nil
+    }
   }
 
   @Test("an experiment is known from its start to its stop, with its newest weights")

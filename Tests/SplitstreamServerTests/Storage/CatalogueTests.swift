@@ -41,11 +41,11 @@ import Testing
     let (first, second) = (key(), key())
     catalogue.put(first, hash: pepper.hash("one"))
     catalogue.put(second, hash: pepper.hash("two"))
-    #expect(catalogue.key(pepper.hash("one")) == first)
+    #expect(catalogue.key(pepper.hash("one"), at: ServerClock.processTime()) == first)
     catalogue.removeKey(first.id)
     catalogue.removeKey(first.id)
-    #expect(catalogue.key(pepper.hash("one")) == nil)
-    #expect(catalogue.key(pepper.hash("two")) == second)
+    #expect(catalogue.key(pepper.hash("one"), at: ServerClock.processTime()) == nil)
+    #expect(catalogue.key(pepper.hash("two"), at: ServerClock.processTime()) == second)
   }
 
   @Test("an experiment is there while it runs")
@@ -100,10 +100,10 @@ import Testing
     #expect(throws: StorageError.self) {
       try CatalogueReader(session: session).apply(.key(key.id), to: &catalogue)
     }
-    #expect(catalogue.key(pepper.hash("one")) == key)
+    #expect(catalogue.key(pepper.hash("one"), at: ServerClock.processTime()) == key)
     // A key that the database does not have, or no longer in force, is removed.
     let open = try StorageTesting.shared().session()
     try CatalogueReader(session: open).apply(.key(key.id), to: &catalogue)
-    #expect(catalogue.key(pepper.hash("one")) == nil)
+    #expect(catalogue.key(pepper.hash("one"), at: ServerClock.processTime()) == nil)
   }
 }

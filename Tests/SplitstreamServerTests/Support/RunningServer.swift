@@ -42,6 +42,11 @@ final class RunningServer: Sendable {
     )
   }
 
+  /// Another process's server, as far as the stores can tell.
+  static func sharing(_ other: RunningServer) throws -> RunningServer {
+    try RunningServer(other.stores)
+  }
+
   func stop() { server.stop() }
 
   /// Begins to stop and does not wait for the end.

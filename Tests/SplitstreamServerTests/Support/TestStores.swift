@@ -109,16 +109,18 @@ extension TestStores {
     {
       let secret = KeySecret(kind: kind, environmentSlug: environment?.slug)
       // Without the slow hash, which no request looks at: it would take more time than all the tests.
-      let stored = NewAPIKey(
-        id: ids.make(at: ServerClock.processTime()), workspaceID: workspace,
-        environmentID: environment?.id, kind: kind, name: name, prefix: secret.prefix,
-        lastFour: secret.lastFour, lookupHash: pepper.hash(secret.text), argon2id: "not computed")
+      let id = ids.make(at: ServerClock.processTime())
+      let stored: [PostgresValue] = [
+        .id(id), .id(workspace), .id(environment?.id), .text(kind.rawValue), .text(name),
+        .text(secret.prefix), .text(secret.lastFour), .bytes(pepper.hash(secret.text).bytes),
+        .text("not computed"),
+      ]
       let audit = AuditEntry(
         id: ids.make(at: ServerClock.processTime()),
         actor: Actor(workspaceID: workspace, environmentID: environment?.id, keyID: nil),
-        action: "api_key.created", targetType: "api_key", targetID: stored.id,
+        action: "api_key.created", targetType: "api_key", targetID: id,
         payload: AuditPayload.empty)
-      _ = try session.execute(TenancyStore.createKey, stored.values + audit.values)
+      _ = try session.execute(TenancyStore.createKey, stored + audit.values)
       return secret.text
     }
     return TestTenant(
