@@ -21,10 +21,10 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test lint format verify packages clean
+.PHONY: help run build test bench-audience lint format verify packages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build a release and serve on 127.0.0.1:8000; options: make run ARGS="--port 8001"
 	@exec $(SERVER) dev $(ARGS)
@@ -34,6 +34,10 @@ build: packages ## Build the release, .build/release/splitstream-server
 
 test: packages ## Run the tests against stores of their own; some: make test FILTER=Configuration
 	@swift test --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+
+bench-audience: packages ## Measure how fast audiences are evaluated, in a release build
+	@SPLITSTREAM_BENCHMARKS=1 swift test --configuration release -Xswiftc -enable-testing \
+	  --disable-xctest --filter AudienceBenchmark
 
 lint: ## Check the format of the sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift
