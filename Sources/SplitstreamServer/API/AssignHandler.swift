@@ -15,6 +15,13 @@ struct AssignHandler: Handler {
     let experiment = try Self.experiment(body.experiment, request, caller)
     switch experiment.assignmentMode {
     case .managed:
+      guard experiment.admits(body.context) else {
+        // Assigned before, or by another process with another context, it stays so.
+        if let assignment = try await assignments.stored(body.unit, in: experiment) {
+          return Self.response(assignment, body, experiment)
+        }
+        return Self.excluded(.audience, body)
+      }
       let assignment = try await assignments.assign(
         body.unit, to: experiment, logsExposure: body.logsExposure)
       return Self.response(assignment, body, experiment)
@@ -71,6 +78,8 @@ private struct AssignBody {
   let experiment: ExperimentKey
   let unit: UnitID
   let logsExposure: Bool
+  /// What the caller says of the unit.
+  let context: JSONValue?
 
   init(_ request: Request) throws(APIError) {
     let body = try BodyReader.object(request)
@@ -82,6 +91,7 @@ private struct AssignBody {
       self.experiment = ExperimentKey([UInt8](experiment))
       self.unit = unit
       logsExposure = body["log_exposure"]?.bool ?? true
+      context = body["context"]
     } else {
       throw .validation(try Self.problems(body))
     }

@@ -24,12 +24,14 @@ struct ListExperimentsHandler: Handler {
 struct CreateExperimentHandler: Handler {
   let store: ExperimentStore
   let metrics: MetricStore
+  let segments: SegmentStore
   let ids: IDSource
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let body = try BodyReader(request)
     let definition = try ExperimentInput.read(body, ids: ids)
-    try await ExperimentReferences.check(definition, for: caller, metrics: metrics)
+    try await ExperimentReferences.check(
+      definition, for: caller, metrics: metrics, segments: segments)
     let id = ids.make()
     let audit = AuditEntry(
       id: ids.make(), actor: caller.actor(environment: definition.environmentID),
@@ -59,7 +61,8 @@ struct GetExperimentHandler: Handler {
 /// What an experiment names must exist, and be the caller's to name.
 enum ExperimentReferences {
   static func check(
-    _ definition: ExperimentDefinition, for caller: Caller, metrics: MetricStore
+    _ definition: ExperimentDefinition, for caller: Caller, metrics: MetricStore,
+    segments: SegmentStore
   ) async throws {
     var problems: [FieldProblem] = []
     let environment = caller.catalogue.environment(definition.environmentID)
@@ -80,7 +83,18 @@ enum ExperimentReferences {
       problems.append(
         FieldProblem(pointer: "/guardrail_metric_ids/\(index)", detail: "there is no such metric"))
     }
+    problems += try await unknownSegments(definition, for: caller, segments: segments)
     guard problems.isEmpty else { throw APIError.validation(problems) }
+  }
+
+  private static func unknownSegments(
+    _ definition: ExperimentDefinition, for caller: Caller, segments: SegmentStore
+  ) async throws -> [FieldProblem] {
+    let named = definition.audience?.expression.segments(at: "/audience") ?? []
+    let found = try await segments.existing(Set(named.map(\.key)), in: caller.key.workspaceID)
+    return named.filter { !found.contains($0.key) }.map {
+      FieldProblem(pointer: $0.pointer, detail: "there is no such segment")
+    }
   }
 }
 

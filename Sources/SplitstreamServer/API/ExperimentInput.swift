@@ -65,7 +65,7 @@ enum ExperimentInput {
     if let rule = body.present("decision_rule", body.object("decision_rule")) {
       apply(rule, to: &definition.decisionRule)
     }
-    refuse("audience", "audiences", in: body)
+    setOptional(&definition.audience, body.audience("audience"))
     refuse("mutex_group_id", "mutex groups", in: body)
   }
 

@@ -40,6 +40,7 @@ struct ExperimentLifecycle {
 struct UpdateExperimentHandler: Handler {
   let lifecycle: ExperimentLifecycle
   let metrics: MetricStore
+  let segments: SegmentStore
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let condition = request.headerText("if-match")
@@ -51,7 +52,8 @@ struct UpdateExperimentHandler: Handler {
         try BodyReader(request), changing: current.definition, ids: lifecycle.ids)
       if changed == current.definition { return nil }
       try Self.checkStatus(current, changed)
-      try await ExperimentReferences.check(changed, for: caller, metrics: metrics)
+      try await ExperimentReferences.check(
+        changed, for: caller, metrics: metrics, segments: segments)
       return Self.decision(current, changed)
     }
     return .experiment(experiment)

@@ -147,6 +147,7 @@ struct ProblemDetails {
   private static let uniqueFields = [
     "environments_slug": "an environment with this slug",
     "metrics_key": "a metric with this key",
+    "segments_key": "a segment with this key",
     "experiments_key": "an experiment with this key in this environment",
   ]
 }

@@ -88,6 +88,7 @@ final class LoopService {
     let ids = IDSource(clock: shared.clock)
     let tenancy = TenancyStore(database: database)
     let metrics = MetricStore(database: database)
+    let segments = SegmentStore(database: database)
     let experiments = ExperimentStore(database: database)
     let snapshots = SnapshotReader(database: database)
     let exposures = ExposureStore(database: database, ids: ids)
@@ -113,12 +114,21 @@ final class LoopService {
       case .getMetric: .keyed(GetMetricHandler(store: metrics))
       case .updateMetric: .keyed(UpdateMetricHandler(store: metrics, ids: ids))
       case .deleteMetric: .keyed(DeleteMetricHandler(store: metrics, ids: ids))
+      case .listSegments: .keyed(ListSegmentsHandler(store: segments))
+      case .createSegment:
+        .keyed(CreateSegmentHandler(store: segments, ids: ids, changes: shared.changes))
+      case .getSegment: .keyed(GetSegmentHandler(store: segments))
+      case .updateSegment:
+        .keyed(UpdateSegmentHandler(store: segments, ids: ids, changes: shared.changes))
+      case .deleteSegment: .keyed(DeleteSegmentHandler(store: segments, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
       case .createExperiment:
-        .keyed(CreateExperimentHandler(store: experiments, metrics: metrics, ids: ids))
+        .keyed(
+          CreateExperimentHandler(
+            store: experiments, metrics: metrics, segments: segments, ids: ids))
       case .getExperiment: .keyed(GetExperimentHandler(store: experiments))
       case .updateExperiment:
-        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics))
+        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics, segments: segments))
       case .archiveExperiment: .keyed(ArchiveExperimentHandler(lifecycle: lifecycle))
       case .startExperiment: .keyed(StartExperimentHandler(lifecycle: lifecycle))
       case .stopExperiment: .keyed(StopExperimentHandler(lifecycle: lifecycle))

@@ -37,7 +37,8 @@ struct ExperimentStore {
   {
     try await database.execute(
       Self.create,
-      [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values)
+      [.id(id), .id(audit.actor.workspaceID)] + Self.values(definition) + audit.values
+        + [.json(definition.audience?.source)])
   }
 
   /// What a change does to an experiment's life, beside its definition.
@@ -67,7 +68,7 @@ struct ExperimentStore {
       + [
         .text(transition.status.rawValue), .bool(transition.starts), .bool(transition.stops),
         .text(orNull: transition.stopReason?.rawValue), .text(orNull: transition.outcomeNotes),
-      ] + epochValues + audit.values
+      ] + epochValues + audit.values + [.json(definition.audience?.source)]
     return try await database.row(Self.change, values) { row throws(PostgresError) in try row.int(0)
     } == 1
   }
@@ -117,7 +118,7 @@ struct ExperimentStore {
         hypothesis: try row.text(5),
         unitType: try row.choice(6), unitAttribute: try row.textOrNil(7),
         assignmentMode: try row.choice(8),
-        variants: variants,
+        variants: variants, audience: try row.audienceOrNil(31),
         decisionRule: DecisionRule(
           method: try row.choice(9), posteriorThreshold: try row.double(10),
           minimumDetectableEffect: try row.double(11), minSamplePerVariant: try row.int(12),
@@ -137,7 +138,8 @@ struct ExperimentStore {
       e.assignment_mode, e.method, e.posterior_threshold, e.minimum_detectable_effect, e.min_sample_per_variant,
       e.max_duration_days, e.snapshot_cadence_minutes, e.primary_metric_id, e.status,
       v.ids, v.keys, v.weights, v.descriptions, v.controls, g.ids, w.epoch, w.allocation,
-      e.started_at, e.stopped_at, e.stop_reason, e.outcome_notes, e.version, e.created_at
+      e.started_at, e.stopped_at, e.stop_reason, e.outcome_notes, e.version, e.created_at,
+      e.audience
     FROM experiments e
     CROSS JOIN LATERAL (
       SELECT array_agg(id ORDER BY position) AS ids, array_agg(key ORDER BY position) AS keys,
@@ -180,8 +182,8 @@ struct ExperimentStore {
         INSERT INTO experiments
           (id, workspace_id, environment_id, key, name, hypothesis, unit_type, unit_attribute, assignment_mode,
            method, posterior_threshold, minimum_detectable_effect, min_sample_per_variant, max_duration_days,
-           snapshot_cadence_minutes, primary_metric_id, status)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft')
+           snapshot_cadence_minutes, primary_metric_id, status, audience)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft', $31::json)
         RETURNING id),
       with_variants AS (
         INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control)
@@ -202,7 +204,7 @@ struct ExperimentStore {
           environment_id = $3, key = $4, name = $5, hypothesis = $6, unit_type = $7, unit_attribute = $8,
           assignment_mode = $9, method = $10, posterior_threshold = $11, minimum_detectable_effect = $12,
           min_sample_per_variant = $13, max_duration_days = $14, snapshot_cadence_minutes = $15,
-          primary_metric_id = $16, status = $23,
+          primary_metric_id = $16, status = $23, audience = $38::json,
           started_at = CASE WHEN $24::boolean THEN now() ELSE started_at END,
           stopped_at = CASE WHEN $25::boolean THEN now() ELSE stopped_at END,
           stop_reason = coalesce($26, stop_reason), outcome_notes = coalesce($27, outcome_notes),

@@ -55,7 +55,6 @@ import Testing
   @Test(
     "what is not built yet is refused by name",
     arguments: [
-      (#""audience":{"attribute":"plan","op":"eq","value":"pro"},"#, "/audience"),
       (#""mutex_group_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","#, "/mutex_group_id"),
       (#""decision_rule":{"method":"bayesian.always_valid_evalue"},"#, "/decision_rule/method"),
       (#""decision_rule":{"method":"frequentist.sequential_msprt"},"#, "/decision_rule/method"),

@@ -95,7 +95,7 @@ extension RunningExperiment {
       status: .running,
       weightEpoch: WeightEpoch(number: 1, allocation: Allocation(weights: weights)), version: 1,
       createdAt: ServerClock.processTime())
-    guard let running = RunningExperiment(experiment) else { throw NotRunning() }
+    guard let running = RunningExperiment(experiment, segments: [:]) else { throw NotRunning() }
     return running
   }
 
