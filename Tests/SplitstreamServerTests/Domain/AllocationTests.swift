@@ -12,7 +12,7 @@ import Testing
     #expect(Allocation(weights: [0, 100]).owner(of: 0) == 1)
   }
 
-  /// The example that BUCKETING.md works out.
+  /// The published example of a change of weights.
   @Test("the published example")
   func example() {
     let changed = Allocation(weights: [50, 30, 20]).reweighted(to: [34, 33, 33])

@@ -9,7 +9,7 @@ import platform
 import random
 import struct
 
-# What the specification (BUCKETING.md) prints, checked against what is computed here.
+# What the published specification of ss1 prints, checked against what is computed here.
 PUBLISHED = [
     ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "user-1", 5092),
     ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "user-2", 9433),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// SPEC §1 in SQL against the same rules in memory, on random histories.
+/// The rules of attribution in SQL against the same rules in memory, on random histories.
 @Suite struct AttributionQueryTests {
   /// The numbers of one snapshot that attribution decides.
   private struct Counts: Equatable {

@@ -1,6 +1,6 @@
 @testable import SplitstreamServer
 
-/// A random past of an experiment: exposures and events of every kind that the rules of SPEC §1
+/// A random past of an experiment: exposures and events of every kind that the rules of attribution
 /// tell apart.
 struct ExperimentHistory: Sendable {
   struct Exposure: Sendable {
