@@ -10,6 +10,8 @@ final class EventDrainJob: Sendable {
     var postgres: SessionHolder
     var redis: RedisHolder
     var ids: ULIDGenerator
+    /// Until when each shard's remembered ids have been looked through for old ones.
+    var sweptUntil: [Int: Timestamp] = [:]
     var failures: FailureLog
   }
 
@@ -42,7 +44,12 @@ final class EventDrainJob: Sendable {
       do throws(StorageError) {
         // Made months ahead: when that fails, no event need wait for it.
         let partitions = makePartitions(&state)
-        for shard in shards().sorted() { try drain(shard, &state) }
+        for shard in shards().sorted() {
+          // Only memory is at stake: without any left, draining is what helps.
+          let upkeep = keepSeenTable(of: shard, &state)
+          try drain(shard, &state)
+          try upkeep.get()
+        }
         try partitions.get()
         state.failures.succeeded("draining events")
       } catch {
@@ -89,6 +96,18 @@ final class EventDrainJob: Sendable {
   private func makePartitions(_ state: inout State) -> Result<Void, StorageError> {
     Result { () throws(StorageError) in
       try EventPartitions(session: try state.postgres.open()).make()
+    }
+  }
+
+  private func keepSeenTable(
+    of shard: Int, _ state: inout State
+  ) -> Result<Void, StorageError> {
+    Result { () throws(StorageError) in
+      let upkeep = SeenTableUpkeep(redis: try state.redis.open())
+      let now = clock.now
+      try upkeep.resize(shard: shard)
+      try upkeep.sweep(shard: shard, since: state.sweptUntil[shard] ?? now, until: now)
+      state.sweptUntil[shard] = now
     }
   }
 

@@ -5,9 +5,14 @@ final class EventBuffer {
   private let redis: RedisPipeline
   private let loop: EventLoop
   private let backlogMax: Int
+  /// As the script of each shard last saw it.
+  private var tables: [Int: SeenTable] = [:]
   private lazy var batcher = TurnBatcher<Delivery, [Verdict]>(
     loop: loop, weightMax: 500, weight: { $0.events.count },
     send: { [unowned self] in await deliver($0) })
+
+  /// How often a request follows a table that is being resized.
+  private static let attemptsMax = 5
 
   /// The events of one request; all of one environment.
   private struct Delivery {
@@ -53,22 +58,7 @@ final class EventBuffer {
 
   /// The verdicts of each request, nil for one that did not fit.
   private func push(_ requests: [[Event]], shard: Int) async throws(StorageError) -> [[Verdict]?] {
-    let keys = EventKeys(shard: shard)
-    var names = [keys.buffer, keys.backlog]
-    var arguments = [decimal(backlogMax), decimal(Event.daysMax * 86_400)]
-    for events in requests {
-      arguments.append(decimal(events.count))
-      for event in events {
-        if let id = event.clientEventID {
-          names.append(keys.seen(id, environment: event.environmentID))
-          arguments.append(decimal(names.count))
-        } else {
-          arguments.append(decimal(0))
-        }
-        arguments.append(EventCoding.encode(event))
-      }
-    }
-    let marks = try await evaluate(names, arguments)
+    let marks = try await marks(for: requests, shard: shard)
     var next = 0
     var verdicts: [[Verdict]?] = []
     for events in requests {
@@ -84,49 +74,82 @@ final class EventBuffer {
     return verdicts
   }
 
-  private func evaluate(_ keys: [[UInt8]], _ arguments: [[UInt8]]) async throws(StorageError)
-    -> [UInt8]
-  {
-    let reply: RedisReply
+  /// What the script says of all events; again while the table of remembered ids has been resized.
+  private func marks(for requests: [[Event]], shard: Int) async throws(StorageError) -> [UInt8] {
+    let ids = requests.map { events in
+      events.map { event in
+        event.clientEventID.map { SeenID($0, environment: event.environmentID) }
+      }
+    }
+    for _ in 0..<Self.attemptsMax {
+      switch try await evaluate(requests, ids, shard: shard) {
+      case .bytes(let marks): return marks
+      case .integer(let bucketCount): tables[shard] = SeenTable(bucketCount: bucketCount)
+      default: throw .failed(.redis, "the accept script answered no marks")
+      }
+    }
+    throw .unavailable(.redis, "the table of remembered ids does not keep still")
+  }
+
+  private func evaluate(
+    _ requests: [[Event]], _ ids: [[SeenID?]], shard: Int
+  ) async throws(StorageError) -> RedisReply {
+    let keys = EventKeys(shard: shard)
+    let table = tables[shard] ?? SeenTable()
+    var names = [keys.buffer, keys.backlog, keys.seen]
+    var arguments = [decimal(backlogMax), decimal(table.bucketCount)]
+    for (events, ids) in zip(requests, ids) {
+      arguments.append(decimal(events.count))
+      for (event, id) in zip(events, ids) {
+        arguments.append(id?.bytes ?? [])
+        arguments.append(EventCoding.encode(event))
+        if let id { names.append(keys.seen(bucket: table.bucket(of: id))) }
+      }
+    }
     do {
-      reply = try await redis.evaluate(Self.accept, keys: keys, arguments: arguments)
+      return try await redis.evaluate(Self.accept, keys: names, arguments: arguments)
     } catch {
       throw StorageError(error)
     }
-    guard case .bytes(let marks) = reply else {
-      throw .failed(.redis, "the accept script answered no marks")
-    }
-    return marks
   }
 
   private func decimal(_ number: Int) -> [UInt8] { [UInt8](String(number).utf8) }
 
-  /// Answers one mark per event: `n` new, `r` replayed; `f` for all events of a request that does not fit.
+  /// Answers one mark per event: `n` new, `r` replayed; `f` for all events of a request that does not
+  /// fit. A number instead: the table of remembered ids has that size, and nothing was done.
   ///
-  /// KEYS: buffer, backlog, then the keys of the ids. ARGV: the largest backlog, the seconds an id is remembered, then
-  /// for each request its number of events and for each event the place of its id in KEYS (0: none) and its entry.
-  /// All reading comes before the first write, so that a script refused for want of memory leaves no trace.
+  /// KEYS: buffer, backlog, the table, then the bucket of each id. ARGV: the largest backlog, the
+  /// table's size, then for each request its number of events and for each event its id (empty: none)
+  /// and its entry. All reading comes before the first write, so that a script refused for want of
+  /// memory leaves no trace.
   static let accept = RedisScript(
     name: "accept_events",
-    source: """
+    source: SeenHour.lua + """
+      local buckets = redis.call('HGET', KEYS[3], 'buckets') or '\(SeenTable.bucketCountMin)'
+      if buckets ~= ARGV[2] then return tonumber(buckets) end
       local backlog = tonumber(redis.call('GET', KEYS[2]) or '0')
       local backlog_max = tonumber(ARGV[1])
-      local marks, entries, ids, known = {}, {}, {}, {}
-      local position = 3
+      local marks, entries, ids, places, known = {}, {}, {}, {}, {}
+      local position, place = 3, 3
       while position <= #ARGV do
         local count = tonumber(ARGV[position])
         position = position + 1
-        local own_marks, own_entries, own_ids, own_known = {}, {}, {}, {}
+        local own_marks, own_entries, own_ids, own_places, own_known = {}, {}, {}, {}, {}
         for i = 1, count do
-          local place = tonumber(ARGV[position])
-          local id = KEYS[place]
-          if id and (known[id] or own_known[id] or redis.call('EXISTS', id) == 1) then
+          local id = ARGV[position]
+          local stamp = false
+          if id ~= '' then
+            place = place + 1
+            stamp = redis.call('HGET', KEYS[place], id)
+          end
+          if known[id] or own_known[id] or (stamp and is_young(tonumber(stamp))) then
             own_marks[i] = 'r'
           else
             own_marks[i] = 'n'
             own_entries[#own_entries + 1] = ARGV[position + 1]
-            if id then
+            if id ~= '' then
               own_ids[#own_ids + 1] = id
+              own_places[#own_places + 1] = place
               own_known[id] = true
             end
           end
@@ -138,8 +161,9 @@ final class EventBuffer {
           backlog = backlog + #own_entries
           marks[#marks + 1] = table.concat(own_marks)
           for _, entry in ipairs(own_entries) do entries[#entries + 1] = entry end
-          for _, id in ipairs(own_ids) do
+          for i, id in ipairs(own_ids) do
             ids[#ids + 1] = id
+            places[#places + 1] = own_places[i]
             known[id] = true
           end
         end
@@ -148,7 +172,11 @@ final class EventBuffer {
         redis.call('RPUSH', KEYS[1], unpack(entries, first, math.min(first + 999, #entries)))
       end
       if #entries > 0 then redis.call('INCRBY', KEYS[2], #entries) end
-      for _, id in ipairs(ids) do redis.call('SET', id, '', 'EX', ARGV[2]) end
+      local added = 0
+      for i, id in ipairs(ids) do
+        added = added + redis.call('HSET', KEYS[places[i]], id, \(SeenHour.stamp))
+      end
+      if added > 0 then redis.call('HINCRBY', KEYS[3], 'ids', added) end
       return table.concat(marks)
       """)
 }

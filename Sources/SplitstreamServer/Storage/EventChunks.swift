@@ -8,7 +8,7 @@ struct EventChunks {
   /// The oldest chunk without a lease, else the buffer made a chunk under `newID`; nil when there is nothing to do.
   func take(shard: Int, newID: ULID, leaseSeconds: Int) throws(StorageError) -> ULID? {
     let keys = EventKeys(shard: shard)
-    let reply = try run(
+    let reply = try redis.evaluated(
       Self.take, keys: [keys.buffer, keys.chunks, keys.chunk(newID)],
       arguments: [[UInt8](newID.text.utf8), decimal(leaseSeconds * 1000)])
     guard case .bytes(let bytes) = reply else { return nil }
@@ -17,7 +17,7 @@ struct EventChunks {
 
   /// All chunks under way, taken by whomever.
   func outstanding(shard: Int) throws(StorageError) -> Set<ULID> {
-    let reply = try command([
+    let reply = try redis.commanded([
       [UInt8]("ZRANGE".utf8), EventKeys(shard: shard).chunks, decimal(0), decimal(-1),
     ])
     guard case .array(let members) = reply else { return [] }
@@ -35,7 +35,7 @@ struct EventChunks {
   func entries(of chunk: ULID, shard: Int, from start: Int, count: Int) throws(StorageError)
     -> [[UInt8]]
   {
-    let reply = try command([
+    let reply = try redis.commanded([
       [UInt8]("LRANGE".utf8), EventKeys(shard: shard).chunk(chunk), decimal(start),
       decimal(start + count - 1),
     ])
@@ -47,7 +47,7 @@ struct EventChunks {
 
   /// Keeps the lease from ending while the chunk is worked on.
   func renew(_ chunk: ULID, shard: Int, leaseSeconds: Int) throws(StorageError) {
-    _ = try run(
+    _ = try redis.evaluated(
       Self.renew, keys: [EventKeys(shard: shard).chunks],
       arguments: [[UInt8](chunk.text.utf8), decimal(leaseSeconds * 1000)])
   }
@@ -55,30 +55,12 @@ struct EventChunks {
   /// Forgets a committed chunk and takes its events off the backlog, once, however often it is called.
   func remove(_ chunk: ULID, shard: Int) throws(StorageError) {
     let keys = EventKeys(shard: shard)
-    _ = try run(
+    _ = try redis.evaluated(
       Self.remove, keys: [keys.chunk(chunk), keys.backlog, keys.chunks],
       arguments: [[UInt8](chunk.text.utf8)])
   }
 
   private func decimal(_ number: Int) -> [UInt8] { [UInt8](String(number).utf8) }
-
-  private func run(
-    _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]]
-  ) throws(StorageError) -> RedisReply {
-    do {
-      return try redis.evaluate(script, keys: keys, arguments: arguments)
-    } catch {
-      throw StorageError(error)
-    }
-  }
-
-  private func command(_ arguments: [[UInt8]]) throws(StorageError) -> RedisReply {
-    do {
-      return try redis.command(arguments)
-    } catch {
-      throw StorageError(error)
-    }
-  }
 
   /// KEYS: buffer, chunks, the new chunk. ARGV: the new chunk's id, the lease in milliseconds. Redis's clock decides.
   static let take = RedisScript(

@@ -15,9 +15,8 @@ struct EventKeys: Sendable {
   /// List: the events of one chunk.
   func chunk(_ id: ULID) -> [UInt8] { [UInt8]((tag + "chunk:" + id.text).utf8) }
 
-  /// Exists for 30 days after an event with this client_event_id was accepted. A hash stands for the id: 16 bytes.
-  func seen(_ clientEventID: String, environment: ULID) -> [UInt8] {
-    let hash = BLAKE2b.hash128(environment.bytes + clientEventID.utf8)
-    return [UInt8]((tag + "seen:").utf8) + hash.bytes
-  }
+  /// Hash: the number of buckets of the table of remembered ids, and of ids in it.
+  var seen: [UInt8] { [UInt8]((tag + "seen").utf8) }
+  /// Hash: ids of one bucket (`SeenID`) and the hour in which each was accepted.
+  func seen(bucket: Int) -> [UInt8] { [UInt8]((tag + "seen:" + String(bucket)).utf8) }
 }

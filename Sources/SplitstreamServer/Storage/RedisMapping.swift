@@ -16,3 +16,25 @@ extension StorageError {
     "OOM ", "LOADING ", "READONLY ", "MISCONF ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ",
   ]
 }
+
+extension RedisSession {
+  /// One command, with an error of the layer above.
+  func commanded(_ arguments: [[UInt8]]) throws(StorageError) -> RedisReply {
+    do {
+      return try command(arguments)
+    } catch {
+      throw StorageError(error)
+    }
+  }
+
+  /// One script call, with an error of the layer above.
+  func evaluated(
+    _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]]
+  ) throws(StorageError) -> RedisReply {
+    do {
+      return try evaluate(script, keys: keys, arguments: arguments)
+    } catch {
+      throw StorageError(error)
+    }
+  }
+}

@@ -150,8 +150,8 @@ extension RunningExperiment {
 
 extension RedisSession {
   /// The number that a command on one key answers; 0 for nothing.
-  func number(_ command: String, _ key: [UInt8]) throws -> Int {
-    switch try self.command([[UInt8](command.utf8), key]) {
+  func number(_ command: String, _ key: [UInt8], _ rest: [UInt8]...) throws -> Int {
+    switch try self.command([[UInt8](command.utf8), key] + rest) {
     case .integer(let number): number
     case .bytes(let digits): Int(String(decoding: digits, as: UTF8.self)) ?? 0
     default: 0
