@@ -11,7 +11,7 @@ struct ReadyHandler: OpenHandler {
 
     fileprivate var sentence: String {
       switch self {
-      case .postgresql: "PostgreSQL is not connected."
+      case .postgresql: "PostgreSQL does not answer."
       case .redis: "Redis is not connected."
       case .catalogue: "Keys and experiments are not read yet."
       case .stopping: "This process is stopping."

@@ -85,6 +85,7 @@ struct Configuration: Sendable {
 
   struct Assignments: Sendable {
     var cacheBytesMax = 268_435_456
+    var staleSecondsMax = 600
   }
 
   struct Log: Sendable {

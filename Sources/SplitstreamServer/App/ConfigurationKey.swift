@@ -175,6 +175,10 @@ struct ConfigurationKey: Sendable {
       "assignments", "cache_bytes_max",
       .integer(1_048_576...1_099_511_627_776, unit: "bytes", \.assignments.cacheBytesMax),
       "Memory for the cache of assignments, of the whole process."),
+    key(
+      "assignments", "stale_seconds_max",
+      .integer(0...86_400, unit: "s", \.assignments.staleSecondsMax),
+      "How long known units are still answered while PostgreSQL is away; then 503."),
 
     key(
       "log", "level",

@@ -18,6 +18,7 @@ final class LoopService {
     let pepper: Pepper
     let clock: ServerClock
     let cache: AssignmentCache
+    let heartbeat: Heartbeat
     let keyUsage: KeyUsage
     let documentation: Documentation
     let changes: CatalogueChanges
@@ -46,7 +47,9 @@ final class LoopService {
     let database = Database(pipelines)
     let ready = ReadyHandler { [pipelines, redis, catalogue] in
       var gaps: [ReadyHandler.Gap] = []
-      if !pipelines.allSatisfy(\.isConnected) { gaps.append(.postgresql) }
+      if !pipelines.allSatisfy(\.isAnswering) || !shared.heartbeat.isHeard(at: loop.now) {
+        gaps.append(.postgresql)
+      }
       if !redis.isConnected { gaps.append(.redis) }
       if catalogue.current == nil { gaps.append(.catalogue) }
       if shared.stopFlag.isSet { gaps.append(.stopping) }
@@ -169,7 +172,9 @@ final class LoopService {
     let experiments = ExperimentStore(database: database)
     let snapshots = SnapshotReader(database: database)
     let exposures = ExposureStore(database: database, ids: ids)
-    let assignments = AssignmentStore(database: database, cache: shared.cache, ids: ids, loop: loop)
+    let assignments = AssignmentStore(
+      database: database, cache: shared.cache, heartbeat: shared.heartbeat,
+      staleSecondsMax: shared.configuration.assignments.staleSecondsMax, ids: ids, loop: loop)
     let unitAssignments = UnitAssignmentStore(database: database)
     let vacancies = VacancyStore(database: database, ids: ids)
     let groups = MutexGroupStore(database: database)

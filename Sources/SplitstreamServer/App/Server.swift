@@ -67,8 +67,9 @@ final class Server: Sendable {
     // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
     let holders = LoopHolders()
     let cache = AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax)
+    let heartbeat = Heartbeat()
     let catalogue = CatalogueRefreshJob(
-      postgres: postgres, clock: clock, assignments: cache, log: log
+      postgres: postgres, clock: clock, assignments: cache, heartbeat: heartbeat, log: log
     ) {
       holders.publish($0)
     }
@@ -83,7 +84,7 @@ final class Server: Sendable {
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
-      cache: cache, keyUsage: keyUsage,
+      cache: cache, heartbeat: heartbeat, keyUsage: keyUsage,
       documentation: try Documentation(PackageResources.openapi_json),
       changes: CatalogueChanges {
         await catalogue.apply($0)

@@ -2,7 +2,7 @@ import Dispatch
 import Logging
 
 /// Keeps the catalogue of this process up to date: LISTEN for what changes, one row read per change, and all of it again
-/// every so often, in case a notice was lost.
+/// every so often, in case a notice was lost. Its every tick is a heartbeat: that PostgreSQL still tells of changes.
 final class CatalogueRefreshJob: Sendable {
   private struct State {
     var session: SessionHolder
@@ -15,18 +15,22 @@ final class CatalogueRefreshJob: Sendable {
   /// How long a lost notice may stay unnoticed.
   private static let fullReadSeconds: UInt64 = 30
   private static let tickMilliseconds = 250
+  /// A session that takes longer to answer nothing is replaced: changes may go unheard.
+  private static let answerSecondsMax = 0.5
 
   private let queue: JobQueue<State>
   private let clock: ServerClock
   private let assignments: AssignmentCache
+  private let heartbeat: Heartbeat
   private let publish: @Sendable (Catalogue) -> Void
 
   /// - Parameters:
   ///   - assignments: forgets the units that other processes re-bucket.
+  ///   - heartbeat: told whenever all changes so far are known.
   ///   - publish: gives every loop the new catalogue; called on the job's queue.
   init(
-    postgres: PostgresAddress, clock: ServerClock, assignments: AssignmentCache, log: Logger,
-    publish: @escaping @Sendable (Catalogue) -> Void
+    postgres: PostgresAddress, clock: ServerClock, assignments: AssignmentCache,
+    heartbeat: Heartbeat, log: Logger, publish: @escaping @Sendable (Catalogue) -> Void
   ) {
     queue = JobQueue(
       "catalogue",
@@ -35,6 +39,7 @@ final class CatalogueRefreshJob: Sendable {
         failures: FailureLog(log)))
     self.clock = clock
     self.assignments = assignments
+    self.heartbeat = heartbeat
     self.publish = publish
   }
 
@@ -44,7 +49,7 @@ final class CatalogueRefreshJob: Sendable {
   func start() throws(StorageError) {
     let result: Result<Void, StorageError> = queue.sync { state in
       do throws(StorageError) {
-        try refresh(&state)
+        try hear(&state)
         return .success(())
       } catch {
         return .failure(error)
@@ -71,16 +76,29 @@ final class CatalogueRefreshJob: Sendable {
 
   private func tick(_ state: inout State) {
     do throws(StorageError) {
-      if try state.session.open() !== state.listening || isStale(state) {
-        try refresh(&state)
-      } else {
-        try takeNotices(&state)
+      do throws(StorageError) {
+        try hear(&state)
+      } catch {
+        // The server may have ended just this session: another one is tried at once.
+        state.session.close()
+        try hear(&state)
       }
       state.failures.succeeded("refreshing the catalogue")
     } catch {
       state.session.close()
       state.failures.failed("refreshing the catalogue", error)
     }
+  }
+
+  /// Learns of all that was committed before.
+  private func hear(_ state: inout State) throws(StorageError) {
+    let begin = Heartbeat.now()
+    if try state.session.open() !== state.listening || isStale(state) {
+      try refresh(&state)
+    } else {
+      try takeNotices(&state)
+    }
+    heartbeat.note(begin)
   }
 
   private func isStale(_ state: State) -> Bool {
@@ -113,6 +131,7 @@ final class CatalogueRefreshJob: Sendable {
     let session = try state.session.open()
     let notices: [PostgresNotification]
     do {
+      try session.awaitAnswer(withinSeconds: Self.answerSecondsMax)
       notices = try session.takeNotifications()
     } catch {
       throw StorageError(error)

@@ -64,6 +64,13 @@ final class PipelineConnection: Watcher {
     }
   }
 
+  /// How long the oldest unanswered call has waited.
+  var oldestWaitSeconds: Double {
+    guard firstCall < calls.count else { return 0 }
+    let remaining = Double(Int64(bitPattern: calls[firstCall].deadline &- loop.now)) / 1e9
+    return timeoutSeconds - remaining
+  }
+
   // MARK: Calls
 
   /// Sends a batch; `finish` is called once, when its transaction has ended or the connection has.

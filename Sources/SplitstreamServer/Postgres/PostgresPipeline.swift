@@ -40,6 +40,13 @@ final class PostgresPipeline {
 
   var isConnected: Bool { connection?.isOpen ?? false }
 
+  /// Connected, and no call has waited so long that the server must be taken for stalled.
+  var isAnswering: Bool {
+    guard isConnected, let connection else { return false }
+    return connection.oldestWaitSeconds < Self.stalledSeconds
+  }
+  private static let stalledSeconds = 1.0
+
   // MARK: Calls
 
   /// Runs one statement and decodes its rows.

@@ -64,6 +64,14 @@ final class PostgresSession {
     _ = try result()
   }
 
+  /// Returns when the server has answered, and notices committed before the call have arrived.
+  ///
+  /// - Throws: also when there is no answer after `seconds`; the session is closed then.
+  func awaitAnswer(withinSeconds seconds: Double) throws(PostgresError) {
+    try require(PQsendQuery(opened(), "") == 1)
+    _ = try result(withinSeconds: seconds)
+  }
+
   // MARK: Transactions
 
   /// Runs `body` between BEGIN and COMMIT; an error of `body` or of the commit rolls all of it back.
@@ -150,8 +158,8 @@ final class PostgresSession {
   }
 
   /// Waits for all that the last command answers: its last result, or its first error.
-  func result() throws(PostgresError) -> PostgresResult {
-    let deadline = Deadline(afterSeconds: timeoutSeconds)
+  func result(withinSeconds seconds: Double? = nil) throws(PostgresError) -> PostgresResult {
+    let deadline = Deadline(afterSeconds: seconds ?? timeoutSeconds)
     var error: PostgresError?
     var last: PostgresResult?
     while let pointer = try nextResult(deadline) {

@@ -17,28 +17,34 @@ final class AssignmentCache: Sendable {
     stripes = (0..<stripeCount).map { _ in Stripe(sets: sets) }
   }
 
-  func find(_ unit: UnitID, in experiment: ULID) -> Assignment? {
+  /// - Parameter readAfter: an assignment without an exposure is answered only when it was read
+  ///   after this moment: another process may have logged one since, and tells nobody.
+  func find(_ unit: UnitID, in experiment: ULID, readAfter: UInt64 = 0) -> Assignment? {
     let key = Self.key(unit, experiment)
-    return stripe(key).table.withLock { $0.find(key) }
+    return stripe(key).table.withLock { $0.find(key, readAfter: readAfter) }
   }
 
   /// Where an assignment will be kept that is about to be read from the database.
   struct Place: Sendable {
     fileprivate let key: Hash128
     fileprivate let removals: UInt64
+    fileprivate let readAt: UInt64
   }
 
   /// To be asked for before the database is: what is read may be outdated before it is inserted.
-  func place(for unit: UnitID, in experiment: ULID) -> Place {
+  func place(for unit: UnitID, in experiment: ULID, at now: UInt64 = Heartbeat.now()) -> Place {
     let key = Self.key(unit, experiment)
-    return Place(key: key, removals: stripe(key).table.withLock { $0.removals })
+    let removals = stripe(key).table.withLock { $0.removals }
+    return Place(key: key, removals: removals, readAt: now)
   }
 
   /// Keeps what was read after `place` was asked for, unless something there was forgotten
   /// meanwhile.
   func insert(_ assignment: Assignment, at place: Place) {
     stripe(place.key).table.withLock { table in
-      if table.removals == place.removals { table.insert(assignment, for: place.key) }
+      if table.removals == place.removals {
+        table.insert(Entry(place.key, assignment, readAt: place.readAt))
+      }
     }
   }
 
@@ -67,12 +73,41 @@ final class AssignmentCache: Sendable {
     var key: Hash128
     var assignment: (high: UInt64, low: UInt64)
     var variant: (high: UInt64, low: UInt64)
-    /// Microseconds; `unexposed` when none was logged.
-    var exposedAt: Int64
-    /// 0: empty. 1: bucketed. 2: forced.
+    /// Of the exposure, in microseconds; without one, when the row was read, in monotonic
+    /// nanoseconds.
+    var time: Int64
+    /// 0: empty.
     var state: UInt8
 
-    static let unexposed = Int64.min
+    static let present: UInt8 = 1
+    static let forced: UInt8 = 2
+    static let exposed: UInt8 = 4
+
+    init(_ key: Hash128, _ assignment: Assignment, readAt: UInt64) {
+      self.key = key
+      self.assignment = (assignment.id.high, assignment.id.low)
+      variant = (assignment.variantID.high, assignment.variantID.low)
+      state = Self.present
+      if assignment.reason == .forced { state |= Self.forced }
+      if let exposedAt = assignment.exposureLoggedAt {
+        time = Int64(exposedAt.microseconds)
+        state |= Self.exposed
+      } else {
+        time = Int64(readAt)
+      }
+    }
+
+    var isEmpty: Bool { state == 0 }
+    private var isExposed: Bool { state & Self.exposed != 0 }
+
+    func answer(readAfter: UInt64) -> Assignment? {
+      guard isExposed || UInt64(time) >= readAfter else { return nil }
+      return Assignment(
+        id: ULID(high: assignment.high, low: assignment.low),
+        variantID: ULID(high: variant.high, low: variant.low),
+        reason: state & Self.forced == 0 ? .bucketed : .forced,
+        exposureLoggedAt: isExposed ? Timestamp(microseconds: Int(time)) : nil)
+    }
   }
 
   /// Owns the memory of one stripe. Unsafe because a Swift array would touch every page at once, where `calloc` leaves
@@ -100,39 +135,29 @@ final class AssignmentCache: Sendable {
 
     deinit { free(entries) }
 
-    func find(_ key: Hash128) -> Assignment? {
+    func find(_ key: Hash128, readAfter: UInt64) -> Assignment? {
       let set = set(of: key)
-      for index in 0..<Self.entriesPerSet where set[index].state != 0 && set[index].key == key {
-        let entry = set[index]
-        return Assignment(
-          id: ULID(high: entry.assignment.high, low: entry.assignment.low),
-          variantID: ULID(high: entry.variant.high, low: entry.variant.low),
-          reason: entry.state == 1 ? .bucketed : .forced,
-          exposureLoggedAt: entry.exposedAt == Entry.unexposed
-            ? nil : Timestamp(microseconds: Int(entry.exposedAt)))
+      for index in 0..<Self.entriesPerSet where set[index].key == key && !set[index].isEmpty {
+        return set[index].answer(readAfter: readAfter)
       }
       return nil
     }
 
-    mutating func insert(_ assignment: Assignment, for key: Hash128) {
-      let set = set(of: key)
+    mutating func insert(_ entry: Entry) {
+      let set = set(of: entry.key)
       var place: Int?
       for index in 0..<Self.entriesPerSet {
-        if set[index].state != 0 && set[index].key == key {
+        if set[index].key == entry.key && !set[index].isEmpty {
           place = index
           break
         }
-        if set[index].state == 0 && place == nil { place = index }
+        if set[index].isEmpty && place == nil { place = index }
       }
       if place == nil {
         place = nextVictim
         nextVictim = (nextVictim + 1) % Self.entriesPerSet
       }
-      set[place ?? 0] = Entry(
-        key: key, assignment: (assignment.id.high, assignment.id.low),
-        variant: (assignment.variantID.high, assignment.variantID.low),
-        exposedAt: assignment.exposureLoggedAt.map { Int64($0.microseconds) } ?? Entry.unexposed,
-        state: assignment.reason == .bucketed ? 1 : 2)
+      set[place ?? 0] = entry
     }
 
     mutating func removeAll() {

@@ -16,6 +16,8 @@ struct AssignmentWish {
 final class AssignmentStore {
   private let database: Database
   private let cache: AssignmentCache
+  private let heartbeat: Heartbeat
+  private let staleNanosecondsMax: UInt64
   private let ids: IDSource
   private let loop: EventLoop
   /// The wishes of one request stay together: one round trip for all of them.
@@ -65,27 +67,54 @@ final class AssignmentStore {
     let assignment: Assignment?
   }
 
-  init(database: Database, cache: AssignmentCache, ids: IDSource, loop: EventLoop) {
+  /// - Parameters:
+  ///   - heartbeat: while it is fresh, `cache` is as good as the database.
+  ///   - staleSecondsMax: how long after it `cache` is answered from while PostgreSQL is away.
+  init(
+    database: Database, cache: AssignmentCache, heartbeat: Heartbeat, staleSecondsMax: Int,
+    ids: IDSource, loop: EventLoop
+  ) {
     self.database = database
     self.cache = cache
+    self.heartbeat = heartbeat
+    staleNanosecondsMax = UInt64(staleSecondsMax) * 1_000_000_000
     self.ids = ids
     self.loop = loop
   }
 
-  /// The assignment, if this process remembers it.
+  /// The assignment, if this process remembers it and may rely on that.
   func known(_ unit: UnitID, in experiment: RunningExperiment) -> Assignment? {
-    cache.find(unit, in: experiment.id)
+    let now = loop.now
+    if heartbeat.isFresh(at: now) {
+      return cache.find(
+        unit, in: experiment.id, readAfter: now - min(now, Heartbeat.trustNanoseconds))
+    }
+    return database.isAnswering ? nil : remembered(unit, in: experiment)
+  }
+
+  /// What this process knew when it last heard PostgreSQL, unless that is too long ago.
+  private func remembered(_ unit: UnitID, in experiment: RunningExperiment) -> Assignment? {
+    guard heartbeat.age(at: loop.now) < staleNanosecondsMax else { return nil }
+    return cache.find(unit, in: experiment.id)
   }
 
   /// The assignment of a unit, made now if it has none; stored, with its exposure, before this
   /// returns.
   func assign(_ wish: AssignmentWish) async throws(StorageError) -> AssignmentOutcome {
-    try await batcher.submit([wish])[0]
+    try await assign([wish])[0]
   }
 
   /// The same for many experiments in one round trip.
   func assign(_ wishes: [AssignmentWish]) async throws(StorageError) -> [AssignmentOutcome] {
-    wishes.isEmpty ? [] : try await batcher.submit(wishes)
+    if wishes.isEmpty { return [] }
+    do {
+      return try await batcher.submit(wishes)
+    } catch {
+      guard error.isPassing, !database.isAnswering else { throw error }
+      let known = wishes.compactMap { remembered($0.unit, in: $0.experiment) }
+      guard known.count == wishes.count else { throw error }
+      return known.map(AssignmentOutcome.assigned)
+    }
   }
 
   /// Forgets what a change has made of the row; to be called after its commit.
@@ -127,7 +156,7 @@ final class AssignmentStore {
   {
     var open: [Key: OpenWish] = [:]
     for wish in wishes {
-      let place = cache.place(for: wish.unit, in: wish.experiment.id)
+      let place = cache.place(for: wish.unit, in: wish.experiment.id, at: loop.now)
       open[Key(wish), default: OpenWish(wish: wish, place: place)].join(wish)
     }
     var answers: [Key: Answer] = [:]

@@ -10,6 +10,9 @@ final class Database {
     self.connections = connections
   }
 
+  /// Whether some connection is open and answers what it is asked.
+  var isAnswering: Bool { connections.contains(where: \.isAnswering) }
+
   /// The rows that one statement answers, in a transaction of its own.
   func rows<T>(
     _ statement: Statement, _ values: [PostgresValue],

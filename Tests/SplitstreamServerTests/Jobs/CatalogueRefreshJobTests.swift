@@ -10,6 +10,7 @@ import Testing
   private final class World: Sendable {
     let stores: StorageTesting
     let job: CatalogueRefreshJob
+    let heartbeat = Heartbeat()
     let pepper: Pepper
     private let published: Published
 
@@ -24,7 +25,7 @@ import Testing
       self.published = published
       job = CatalogueRefreshJob(
         postgres: try PostgresAddress(parsing: stores.postgresURL), clock: ServerClock(),
-        assignments: AssignmentCache(bytesMax: 1 << 16), log: .silent
+        assignments: AssignmentCache(bytesMax: 1 << 16), heartbeat: heartbeat, log: .silent
       ) { catalogue in published.catalogue.withLock { $0 = catalogue } }
     }
 
@@ -126,13 +127,26 @@ import Testing
     }
   }
 
-  @Test("without PostgreSQL the start says so, and stopping is possible")
+  @Test("without PostgreSQL the start says so, no heart beats, and stopping is possible")
   func absent() throws {
+    let heartbeat = Heartbeat()
     let job = CatalogueRefreshJob(
       postgres: try PostgresAddress(parsing: "postgres://x@%2Ftmp%2Fnowhere/y"),
-      clock: ServerClock(), assignments: AssignmentCache(bytesMax: 1 << 16), log: .silent
+      clock: ServerClock(), assignments: AssignmentCache(bytesMax: 1 << 16),
+      heartbeat: heartbeat, log: .silent
     ) { _ in Issue.record("nothing can be published") }
     #expect(throws: StorageError.self) { try job.start() }
     job.stop()
+    #expect(heartbeat.age(at: Heartbeat.now()) == .max)
+  }
+
+  @Test("the heart beats while PostgreSQL is heard, from the start on")
+  func heartbeat() async throws {
+    let world = try World()
+    let before = Heartbeat.now()
+    try world.job.start()
+    #expect(world.heartbeat.age(at: before) == 0)
+    let later = Heartbeat.now()
+    try await eventually("another beat") { world.heartbeat.age(at: later) == 0 }
   }
 }

@@ -31,6 +31,30 @@ import Testing
     try #expect(cache.find(.named("u "), in: experiment) == nil)
   }
 
+  @Test("an assignment without an exposure is answered only if it was read late enough")
+  func unexposed() throws {
+    let cache = AssignmentCache(bytesMax: 1 << 20)
+    let unit = try UnitID.named("u")
+    let stored = assignment(exposedAt: nil)
+    cache.insert(stored, at: cache.place(for: unit, in: experiment, at: 1000))
+    #expect(cache.find(unit, in: experiment, readAfter: 1000) == stored)
+    #expect(cache.find(unit, in: experiment, readAfter: 1001) == nil)
+    #expect(cache.find(unit, in: experiment) == stored)
+    let exposed = assignment()
+    cache.insert(exposed, at: cache.place(for: unit, in: experiment, at: 1000))
+    #expect(cache.find(unit, in: experiment, readAfter: .max) == exposed)
+  }
+
+  @Test("a GiB holds five million assignments and more")
+  func capacity() throws {
+    // A 64th of each.
+    let cache = AssignmentCache(bytesMax: 1 << 24)
+    let stored = assignment()
+    let units = try (0..<100_000).map { try UnitID.named("user-\($0)") }
+    for unit in units { cache.insert(stored, at: cache.place(for: unit, in: experiment, at: 0)) }
+    #expect(units.count { cache.find($0, in: experiment) != nil } >= 5_000_000 / 64)
+  }
+
   @Test("units that a String would fold are kept apart")
   func bytes() throws {
     let cache = AssignmentCache(bytesMax: 1 << 20)

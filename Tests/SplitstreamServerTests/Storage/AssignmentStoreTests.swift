@@ -10,7 +10,7 @@ import Testing
   ) async throws -> Value {
     try await StorageTesting.shared().onLoop { database, loop in
       let store = AssignmentStore(
-        database: database, cache: cache, ids: IDSource(clock: ServerClock()), loop: loop)
+        database: database, cache: cache, ids: IDSource(clock: ServerClock()), on: loop)
       return try await body(store, loop)
     }
   }
@@ -178,7 +178,7 @@ import Testing
     let cache = AssignmentCache(bytesMax: 1 << 16)
     try await stores.onLoop { database, loop in
       let store = AssignmentStore(
-        database: database, cache: cache, ids: IDSource(clock: ServerClock()), loop: loop)
+        database: database, cache: cache, ids: IDSource(clock: ServerClock()), on: loop)
       let wishes = ["a", "bad", "b", "c"]
       let tasks = try wishes.map { text in
         let unit = try UnitID.named(text)

@@ -2,6 +2,17 @@
 
 // One wish at a time, for tests that are not about batches.
 extension AssignmentStore {
+  /// One that relies on its cache all the time.
+  convenience init(
+    database: Database, cache: AssignmentCache, ids: IDSource, on loop: EventLoop
+  ) {
+    let heartbeat = Heartbeat()
+    heartbeat.note(.max)
+    self.init(
+      database: database, cache: cache, heartbeat: heartbeat, staleSecondsMax: 600, ids: ids,
+      loop: loop)
+  }
+
   /// The assignment of a unit that nothing excludes.
   func assign(
     _ unit: UnitID, to experiment: RunningExperiment, logsExposure: Bool

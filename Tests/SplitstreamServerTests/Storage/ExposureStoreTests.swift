@@ -18,7 +18,7 @@ import Testing
       let cache = AssignmentCache(bytesMax: 1 << 16)
       return try await body(
         ExposureStore(database: database, ids: ids),
-        AssignmentStore(database: database, cache: cache, ids: ids, loop: loop), loop)
+        AssignmentStore(database: database, cache: cache, ids: ids, on: loop), loop)
     }
   }
 

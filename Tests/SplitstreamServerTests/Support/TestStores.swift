@@ -42,14 +42,14 @@ struct TestStores: Sendable {
   }
 
   /// Lets nobody connect any more and ends all connections, or lets them connect again.
-  func setConnectable(_ isConnectable: Bool) throws {
+  func setConnectable(_ isConnectable: Bool, endsSessions: Bool = true) throws {
     let name = postgresURL.split(separator: "/").last ?? ""
     let server = TestServers.shared.postgres
     let session = try PostgresSession(
       to: PostgresAddress(parsing: server.url("postgres")), applicationName: "api tests")
     defer { session.close() }
     try session.script("ALTER DATABASE \"\(name)\" ALLOW_CONNECTIONS \(isConnectable)")
-    if !isConnectable {
+    if !isConnectable && endsSessions {
       try session.script(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)'")
     }
