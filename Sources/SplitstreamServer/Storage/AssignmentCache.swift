@@ -3,9 +3,10 @@ import Synchronization
 
 /// The assignments that this process has seen lately: the one structure that the loops share.
 ///
-/// A fixed number of bytes, most of them untouched until they are needed. An entry is 64 bytes without any String: a keyed
-/// 128-bit hash stands for (experiment, unit), so that nobody can choose units that collide. Sets of eight entries are
-/// searched in a row; a full set forgets its entries in turn, so that eviction costs no more than a look-up.
+/// An entry is 64 bytes without any String: a keyed 128-bit hash stands for (experiment, unit), so that nobody can choose
+/// units that collide. Sets of eight entries are searched in a row. While there is room a stripe with a full set doubles,
+/// so that few entries lie close together; afterwards a full set forgets its entries in turn: eviction costs no more than
+/// a look-up.
 final class AssignmentCache: Sendable {
   private let stripes: [Stripe]
 
@@ -13,8 +14,8 @@ final class AssignmentCache: Sendable {
   init(bytesMax: Int) {
     let stripeCount = 64
     let bytesPerSet = MemoryLayout<Entry>.stride * Table.entriesPerSet
-    let sets = max(1, bytesMax / bytesPerSet / stripeCount)
-    stripes = (0..<stripeCount).map { _ in Stripe(sets: sets) }
+    let setsMax = max(1, bytesMax / bytesPerSet / stripeCount)
+    stripes = (0..<stripeCount).map { _ in Stripe(setsMax: setsMax) }
   }
 
   /// - Parameter readAfter: an assignment without an exposure is answered only when it was read
@@ -66,7 +67,7 @@ final class AssignmentCache: Sendable {
 
   private final class Stripe: Sendable {
     let table: Mutex<Table>
-    init(sets: Int) { table = Mutex(Table(sets: sets)) }
+    init(setsMax: Int) { table = Mutex(Table(setsMax: setsMax)) }
   }
 
   fileprivate struct Entry {
@@ -110,26 +111,34 @@ final class AssignmentCache: Sendable {
     }
   }
 
-  /// Owns the memory of one stripe. Unsafe because a Swift array would touch every page at once, where `calloc` leaves
-  /// them unbacked until an entry is stored.
+  /// Owns the memory of one stripe. Unsafe because an array would check its bounds and its uniqueness at each of the few
+  /// loads that a look-up is.
   private struct Table: ~Copyable {
     static let entriesPerSet = 8
 
     private var entries: UnsafeMutablePointer<Entry>
-    private let sets: Int
+    private var sets: Int
+    private let setsMax: Int
     private var nextVictim = 0
     /// How often something was forgotten here.
     private(set) var removals: UInt64 = 0
 
-    init(sets: Int) {
-      self.sets = sets
+    init(setsMax: Int) {
+      self.setsMax = setsMax
+      sets = min(setsMax, Self.setsFirst)
       entries = Self.emptyEntries(sets)
     }
 
+    private static let setsFirst = 4
+
     private static func emptyEntries(_ sets: Int) -> UnsafeMutablePointer<Entry> {
-      let memory = calloc(sets * entriesPerSet, MemoryLayout<Entry>.stride)
-      guard let memory else { preconditionFailure("no memory for the assignment cache") }
+      let bytes = sets * entriesPerSet * MemoryLayout<Entry>.stride
+      // An entry is one line of the processor's cache.
+      guard let memory = aligned_alloc(64, bytes) else {
+        preconditionFailure("no memory for the assignment cache")
+      }
       // Zero bytes are an empty entry.
+      memset(memory, 0, bytes)
       return memory.bindMemory(to: Entry.self, capacity: sets * entriesPerSet)
     }
 
@@ -153,6 +162,10 @@ final class AssignmentCache: Sendable {
         }
         if set[index].isEmpty && place == nil { place = index }
       }
+      if place == nil && sets < setsMax {
+        grow()
+        return insert(entry)
+      }
       if place == nil {
         place = nextVictim
         nextVictim = (nextVictim + 1) % Self.entriesPerSet
@@ -160,9 +173,29 @@ final class AssignmentCache: Sendable {
       set[place ?? 0] = entry
     }
 
+    /// Gives the entries twice as many sets, or as many as there may be.
+    private mutating func grow() {
+      let (old, oldCount) = (entries, sets * Self.entriesPerSet)
+      sets = min(sets * 2, setsMax)
+      entries = Self.emptyEntries(sets)
+      for index in 0..<oldCount where !old[index].isEmpty { place(old[index]) }
+      free(old)
+    }
+
+    /// Puts an entry that is not there yet into its set. A set gets the entries of two old ones at most when the table
+    /// does not quite double; what has no room then is forgotten.
+    private func place(_ entry: Entry) {
+      let set = set(of: entry.key)
+      for index in 0..<Self.entriesPerSet where set[index].isEmpty {
+        set[index] = entry
+        return
+      }
+    }
+
     mutating func removeAll() {
       removals += 1
       free(entries)
+      sets = min(setsMax, Self.setsFirst)
       entries = Self.emptyEntries(sets)
     }
 
@@ -172,8 +205,9 @@ final class AssignmentCache: Sendable {
       for index in 0..<Self.entriesPerSet where set[index].key == key { set[index].state = 0 }
     }
 
+    /// The hash as a fraction of 2⁶⁴, times the number of sets: twice as many sets keep the order, and need no division.
     private func set(of key: Hash128) -> UnsafeMutablePointer<Entry> {
-      entries + Int(key.low % UInt64(sets)) * Self.entriesPerSet
+      entries + Int(key.low.multipliedFullWidth(by: UInt64(sets)).high) * Self.entriesPerSet
     }
   }
 }
