@@ -24,7 +24,7 @@ MISSING = $(foreach need,$(NEEDS),\
 SERVER := .build/release/splitstream-server
 
 .PHONY: help run build test contract fuzz sanitize differential bench-http bench-assign \
-  bench-connections lint format verify packages chaos clean
+  bench-connections bench-audience lint format verify packages chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ differential bench-http bench-assign: NEEDS += \
 
 contract: build ## Try what openapi.json promises with schemathesis and a generated Python client
 	@Tests/Contract/run
+
+bench-audience: packages ## Measure how fast audiences are evaluated, in a release build
+	@SPLITSTREAM_BENCHMARKS=1 swift test --configuration release -Xswiftc -enable-testing \
+	  --disable-xctest --filter AudienceBenchmark
 
 lint: ## Check the format of the sources
 	@swift format lint --strict --parallel --recursive Sources Tests Package.swift

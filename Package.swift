@@ -47,6 +47,9 @@ let package = Package(
       dependencies: ["SplitstreamServer"],
       exclude: ["Fixtures"],
       swiftSettings: swiftSettings),
+    .testTarget(
+      name: "Benchmarks", dependencies: ["SplitstreamServer"], path: "Tests/Benchmarks",
+      swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
 )

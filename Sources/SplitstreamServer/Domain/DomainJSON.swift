@@ -25,3 +25,8 @@ extension DecisionRule: JSONWritable {
     }
   }
 }
+
+/// As it was given: to a client that compares, an experiment does not change by being read.
+extension Audience: JSONWritable {
+  func write(to writer: inout JSONWriter) { writer.raw(source) }
+}

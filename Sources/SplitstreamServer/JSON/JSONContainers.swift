@@ -23,15 +23,23 @@ extension JSONValue {
   }
 
   private func member(_ key: Span<UInt8>) -> JSONValue? {
-    guard kind == .object else { return nil }
-    let bytes = document.bytes
-    let end = Int(node.next)
-    var name = index + 1
-    while name < end {
-      if document.nodes[name].isString(key, in: bytes.span) {
-        return JSONValue(document: document, index: name + 1)
-      }
-      name = Int(document.nodes[name + 1].next)
+    let (nodes, bytes) = (document.nodes, document.bytes)
+    return nodes.span.member(key, of: index, in: bytes.span).map {
+      JSONValue(document: document, index: $0)
+    }
+  }
+}
+
+extension Span where Element == JSONNode {
+  /// The node of a member's value; nil when it is absent or `object` is none. For those who look up
+  /// many and hold the document's arrays themselves.
+  func member(_ name: Span<UInt8>, of object: Int, in text: Span<UInt8>) -> Int? {
+    guard self[object].kind == .object else { return nil }
+    let end = Int(self[object].next)
+    var key = object + 1
+    while key < end {
+      if self[key].isString(name, in: text) { return key + 1 }
+      key = Int(self[key + 1].next)
     }
     return nil
   }
