@@ -22,11 +22,12 @@ struct AssignBatchHandler: Handler {
       assignments.known(body.unit, in: experiment).map(AssignmentOutcome.assigned)
     }
     let missing = outcomes.indices.filter { outcomes[$0] == nil }
+    let context = body.context
     let decided = try await assignments.assign(
       missing.map { index in
         AssignmentWish(
           unit: body.unit, experiment: named.running[index], logsExposure: body.logsExposure,
-          exclusion: named.running[index].exclusion)
+          exclusion: named.running[index].exclusion(of: context))
       })
     for (index, outcome) in zip(missing, decided) { outcomes[index] = outcome }
     return Self.response(body, named, outcomes.compactMap(\.self))

@@ -18,7 +18,7 @@ struct AssignHandler: Handler {
     let outcome = try await assignments.assign(
       AssignmentWish(
         unit: body.unit, experiment: experiment, logsExposure: body.logsExposure,
-        exclusion: experiment.exclusion))
+        exclusion: experiment.exclusion(of: body.context)))
     return Self.response(outcome, body, experiment)
   }
 
@@ -32,11 +32,11 @@ struct AssignHandler: Handler {
 }
 
 extension RunningExperiment {
-  /// Why it takes no new units now; those that are stored or forced are answered all the same.
-  var exclusion: Exclusion? {
+  /// Why it does not take a new unit now; one that is stored or forced is answered all the same.
+  func exclusion(of context: JSONValue?) -> Exclusion? {
     switch assignmentMode {
     case .external: .notReported
-    case .managed: isPaused ? .paused : nil
+    case .managed: isPaused ? .paused : admits(context) ? nil : .audience
     }
   }
 }

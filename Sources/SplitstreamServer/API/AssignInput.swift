@@ -3,6 +3,10 @@ struct AssignBody {
   let experiment: ExperimentKey
   let unit: UnitID
   let logsExposure: Bool
+  private let body: JSONValue
+
+  /// What the caller says of the unit; only a new unit of an experiment with an audience needs it.
+  var context: JSONValue? { body["context"] }
 
   init(_ request: Request) throws(APIError) {
     let body = try BodyReader.object(request)
@@ -11,6 +15,7 @@ struct AssignBody {
     {
       self.experiment = ExperimentKey(experiment)
       self.unit = unit
+      self.body = body
       logsExposure = body["log_exposure"]?.bool ?? true
     } else {
       throw .validation(try Self.problems(body))
@@ -36,6 +41,10 @@ struct AssignBatchBody {
   let experiments: [ExperimentKey]
   let unit: UnitID
   let logsExposure: Bool
+  private let body: JSONValue
+
+  /// What the caller says of the unit.
+  var context: JSONValue? { body["context"] }
 
   init(_ request: Request) throws(APIError) {
     let body = try BodyReader.object(request)
@@ -43,6 +52,7 @@ struct AssignBatchBody {
     if !keys.isEmpty, let unit = UnitInput.read(body), ContextInput.isFit(body) {
       experiments = keys
       self.unit = unit
+      self.body = body
       logsExposure = body["log_exposure"]?.bool ?? true
     } else {
       throw .validation(try Self.problems(body))

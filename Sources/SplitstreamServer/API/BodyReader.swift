@@ -176,6 +176,19 @@ struct BodyReader {
     }
   }
 
+  /// An audience expression, whose mistakes are noted with this object's.
+  func audience(_ name: String, mayNameSegments: Bool = true) -> Given<Audience> {
+    guard let member = value[member: name] else { return .absent }
+    if member.isNull { return .null }
+    do throws(AudienceProblems) {
+      return .value(
+        try AudienceParser.parse(member, at: "/\(name)", mayNameSegments: mayNameSegments).get())
+    } catch {
+      for problem in error.problems { note(String(problem.pointer.dropFirst()), problem.detail) }
+      return .absent
+    }
+  }
+
   /// An object within, whose mistakes are noted with this one's.
   func object(_ name: String) -> Given<BodyReader> {
     read(name, expected: "an object") { member in
@@ -197,9 +210,6 @@ struct BodyReader {
       return objects
     }
   }
-
-  /// Whether a member is there and not null, whatever it is.
-  func isGiven(_ name: String) -> Bool { value[member: name].map { !$0.isNull } ?? false }
 
   private func read<T>(_ name: String, expected: String, _ convert: (JSONValue) -> T?) -> Given<T> {
     guard let member = value[member: name] else { return .absent }

@@ -24,15 +24,13 @@ struct ListExperimentsHandler: Handler {
 /// `POST /v1/experiments`
 struct CreateExperimentHandler: Handler {
   let store: ExperimentStore
-  let metrics: MetricStore
-  let groups: MutexGroupStore
+  let references: ExperimentReferences
   let ids: IDSource
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let body = try BodyReader(request)
     let definition = try ExperimentInput.read(body, ids: ids)
-    try await ExperimentReferences.check(
-      definition, for: caller, metrics: metrics, groups: groups)
+    try await references.check(definition, for: caller)
     let id = ids.make()
     let audit = AuditEntry(
       id: ids.make(), actor: caller.actor(environment: definition.environmentID),
@@ -60,11 +58,12 @@ struct GetExperimentHandler: Handler {
 }
 
 /// What an experiment names must exist, and be the caller's to name.
-enum ExperimentReferences {
-  static func check(
-    _ definition: ExperimentDefinition, for caller: Caller, metrics: MetricStore,
-    groups: MutexGroupStore
-  ) async throws {
+struct ExperimentReferences {
+  let metrics: MetricStore
+  let groups: MutexGroupStore
+  let segments: SegmentStore
+
+  func check(_ definition: ExperimentDefinition, for caller: Caller) async throws {
     var problems: [FieldProblem] = []
     let environment = caller.catalogue.environment(definition.environmentID)
     if environment?.workspaceID != caller.key.workspaceID
@@ -90,7 +89,19 @@ enum ExperimentReferences {
       problems.append(
         FieldProblem(pointer: "/mutex_group_id", detail: "there is no such mutex group"))
     }
+    problems += try await unknownSegments(definition, for: caller)
     guard problems.isEmpty else { throw APIError.validation(problems) }
+  }
+
+  private func unknownSegments(
+    _ definition: ExperimentDefinition, for caller: Caller
+  ) async throws -> [FieldProblem] {
+    let named = definition.audience?.expression.segments(at: "/audience") ?? []
+    if named.isEmpty { return [] }
+    let found = try await segments.existing(Set(named.map(\.key)), in: caller.key.workspaceID)
+    return named.filter { !found.contains($0.key) }.map {
+      FieldProblem(pointer: $0.pointer, detail: "there is no such segment")
+    }
   }
 }
 

@@ -68,7 +68,7 @@ enum ExperimentInput {
       apply(rule, to: &definition.decisionRule)
     }
     apply(body, to: &definition.plan)
-    refuse("audience", "audiences", in: body)
+    setOptional(&definition.audience, body.audience("audience"))
   }
 
   private static func apply(_ body: BodyReader, to plan: inout ExperimentPlan) {
@@ -87,11 +87,6 @@ enum ExperimentInput {
     case .null: field = nil
     case .value(let value): field = value
     }
-  }
-
-  /// What cannot be honoured yet is refused by name; stored and ignored it would be a wrong experiment.
-  private static func refuse(_ name: String, _ what: String, in body: BodyReader) {
-    if body.isGiven(name) { body.note(name, "\(what) are not supported yet; leave it out or null") }
   }
 
   private static func apply(_ body: BodyReader, to rule: inout DecisionRule) {

@@ -12,7 +12,7 @@ extension Experiment: JSONWritable {
       json.member("assignment_mode", definition.assignmentMode.rawValue)
       json.member("status", status.rawValue)
       json.member("variants", array: definition.variants) { $1.write(to: &$0) }
-      json.member("audience", String?.none)
+      json.member("audience", definition.audience)
       json.member("decision_rule", definition.decisionRule)
       json.member("primary_metric_id", definition.primaryMetricID)
       json.member("guardrail_metric_ids", definition.guardrailMetricIDs)

@@ -39,8 +39,7 @@ struct ExperimentLifecycle {
 /// `PATCH /v1/experiments/{id}`
 struct UpdateExperimentHandler: Handler {
   let lifecycle: ExperimentLifecycle
-  let metrics: MetricStore
-  let groups: MutexGroupStore
+  let references: ExperimentReferences
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let condition = request.headerText("if-match")
@@ -55,8 +54,7 @@ struct UpdateExperimentHandler: Handler {
       if current.weightEpoch != nil { changed.variants.sort(like: current.definition.variants) }
       if changed == current.definition { return nil }
       try Self.checkStatus(current, changed)
-      try await ExperimentReferences.check(
-        changed, for: caller, metrics: metrics, groups: groups)
+      try await references.check(changed, for: caller)
       return Self.decision(current, changed)
     }
     return .experiment(experiment)

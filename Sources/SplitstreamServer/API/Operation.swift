@@ -4,6 +4,7 @@ enum Operation: String, CaseIterable, Sendable {
   case getCurrentWorkspace
   case listEnvironments, createEnvironment, getEnvironment, updateEnvironment, deleteEnvironment
   case listMetrics, createMetric, getMetric, updateMetric, deleteMetric
+  case listSegments, createSegment, getSegment, updateSegment, deleteSegment
   case listExperiments, createExperiment, getExperiment, updateExperiment, archiveExperiment
   case startExperiment, stopExperiment
   case computeSnapshot, getResults, getResultsHistory
@@ -48,6 +49,11 @@ enum Operation: String, CaseIterable, Sendable {
     case .getMetric: (.get, "/v1/metrics/{id}", .server)
     case .updateMetric: (.patch, "/v1/metrics/{id}", .server)
     case .deleteMetric: (.delete, "/v1/metrics/{id}", .server)
+    case .listSegments: (.get, "/v1/segments", .server)
+    case .createSegment: (.post, "/v1/segments", .server)
+    case .getSegment: (.get, "/v1/segments/{id}", .server)
+    case .updateSegment: (.patch, "/v1/segments/{id}", .server)
+    case .deleteSegment: (.delete, "/v1/segments/{id}", .server)
     case .listExperiments: (.get, "/v1/experiments", .server)
     case .createExperiment: (.post, "/v1/experiments", .server)
     case .getExperiment: (.get, "/v1/experiments/{id}", .server)

@@ -172,6 +172,7 @@ struct ProblemDetails {
     "environments_slug": "an environment with this slug",
     "metrics_key": "a metric with this key",
     "mutex_groups_key": "a mutex group with this key",
+    "segments_key": "a segment with this key",
     "experiments_key": "an experiment with this key in this environment",
   ]
 }

@@ -77,7 +77,7 @@ struct PreviewAssignmentHandler: Handler {
       if let assignment = prospect.assignment {
         AssignmentJSON.writeMembers(.assigned(assignment), in: experiment, to: &json)
       } else {
-        Self.writeProspect(prospect, body.unit, experiment, to: &json)
+        Self.writeProspect(prospect, body, experiment, to: &json)
       }
       json.member("generation", prospect.generation)
       json.member("weight_epoch", experiment.epoch)
@@ -90,21 +90,21 @@ struct PreviewAssignmentHandler: Handler {
 
   /// In the order in which assigning decides: override, exclusion, mutex, hash.
   private static func writeProspect(
-    _ prospect: UnitAssignmentStore.Prospect, _ unit: UnitID, _ experiment: RunningExperiment,
+    _ prospect: UnitAssignmentStore.Prospect, _ body: AssignBody, _ experiment: RunningExperiment,
     to json: inout JSONWriter
   ) {
     var variant: Variant?
     if let forced = prospect.forcedVariantID {
       variant = experiment.variant(forced)
       json.member("reason", Assignment.Reason.forced.rawValue)
-    } else if let exclusion = experiment.exclusion {
+    } else if let exclusion = experiment.exclusion(of: body.context) {
       json.member("reason", "audience_excluded")
       json.member("exclusion", exclusion.rawValue)
     } else if let holder = prospect.holder {
       json.member("reason", "mutex_holdout")
       json.member("held_by", holder)
     } else {
-      variant = experiment.variant(of: unit, generation: prospect.generation)
+      variant = experiment.variant(of: body.unit, generation: prospect.generation)
       json.member("reason", Assignment.Reason.bucketed.rawValue)
     }
     json.member("variant", variant?.key)

@@ -169,6 +169,7 @@ final class LoopService {
     let ids = IDSource(clock: shared.clock)
     let tenancy = TenancyStore(database: database)
     let metrics = MetricStore(database: database)
+    let segments = SegmentStore(database: database)
     let experiments = ExperimentStore(database: database)
     let snapshots = SnapshotReader(database: database)
     let exposures = ExposureStore(database: database, ids: ids)
@@ -180,6 +181,7 @@ final class LoopService {
     let groups = MutexGroupStore(database: database)
     let buffer = EventBuffer(
       redis: redis, backlogMax: shared.configuration.events.backlogMax, loop: loop)
+    let references = ExperimentReferences(metrics: metrics, groups: groups, segments: segments)
     let lifecycle = ExperimentLifecycle(store: experiments, ids: ids, changes: shared.changes)
 
     func route(_ operation: Operation) -> APIService.Route {
@@ -200,13 +202,19 @@ final class LoopService {
       case .getMetric: .keyed(GetMetricHandler(store: metrics))
       case .updateMetric: .keyed(UpdateMetricHandler(store: metrics, ids: ids))
       case .deleteMetric: .keyed(DeleteMetricHandler(store: metrics, ids: ids))
+      case .listSegments: .keyed(ListSegmentsHandler(store: segments))
+      case .createSegment:
+        .keyed(CreateSegmentHandler(store: segments, ids: ids, changes: shared.changes))
+      case .getSegment: .keyed(GetSegmentHandler(store: segments))
+      case .updateSegment:
+        .keyed(UpdateSegmentHandler(store: segments, ids: ids, changes: shared.changes))
+      case .deleteSegment: .keyed(DeleteSegmentHandler(store: segments, ids: ids))
       case .listExperiments: .keyed(ListExperimentsHandler(store: experiments))
       case .createExperiment:
-        .keyed(
-          CreateExperimentHandler(store: experiments, metrics: metrics, groups: groups, ids: ids))
+        .keyed(CreateExperimentHandler(store: experiments, references: references, ids: ids))
       case .getExperiment: .keyed(GetExperimentHandler(store: experiments))
       case .updateExperiment:
-        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, metrics: metrics, groups: groups))
+        .keyed(UpdateExperimentHandler(lifecycle: lifecycle, references: references))
       case .archiveExperiment: .keyed(ArchiveExperimentHandler(lifecycle: lifecycle))
       case .startExperiment: .keyed(StartExperimentHandler(lifecycle: lifecycle))
       case .stopExperiment: .keyed(StopExperimentHandler(lifecycle: lifecycle))

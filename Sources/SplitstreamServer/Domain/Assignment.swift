@@ -13,6 +13,8 @@ struct Assignment: Equatable, Sendable {
 
 /// Why a unit sees no variant; nothing is stored, so a later call may differ.
 enum Exclusion: String, Sendable {
+  /// What the caller says of the unit is not in the experiment's audience.
+  case audience
   /// The experiment's units are bucketed elsewhere and this one has not been reported yet.
   case notReported = "not_reported"
   /// The experiment takes no new units for now.

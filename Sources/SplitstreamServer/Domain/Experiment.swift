@@ -49,6 +49,8 @@ struct ExperimentDefinition: Equatable, Sendable {
   var unitAttribute: String?
   var assignmentMode = AssignmentMode.managed
   var variants: [Variant]
+  /// Nil admits everybody.
+  var audience: Audience?
   var decisionRule = DecisionRule()
   var primaryMetricID: ULID?
   var guardrailMetricIDs: [ULID] = []
@@ -83,6 +85,7 @@ struct ExperimentDefinition: Equatable, Sendable {
     check(key == changed.key, "/key")
     check(unitType == changed.unitType && unitAttribute == changed.unitAttribute, "/unit_type")
     check(assignmentMode == changed.assignmentMode, "/assignment_mode")
+    check(audience == changed.audience, "/audience")
     check(primaryMetricID == changed.primaryMetricID, "/primary_metric_id")
     check(mutexGroupID == changed.mutexGroupID, "/mutex_group_id")
     check(plan.startAt == changed.plan.startAt, "/start_at")

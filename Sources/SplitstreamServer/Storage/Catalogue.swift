@@ -7,6 +7,7 @@ struct Catalogue: Sendable {
   private var environmentsBySlug: [SlugInWorkspace: ULID] = [:]
   private var keys: [KeyHash: KeyInForce] = [:]
   private var keyHashes: [ULID: [KeyHash]] = [:]
+  private var segments: [ULID: [String: AudienceExpression]] = [:]
   private var running: [ULID: [ExperimentKey: RunningExperiment]] = [:]
   private var runningKeys: [ULID: (environment: ULID, key: ExperimentKey)] = [:]
 
@@ -71,10 +72,16 @@ struct Catalogue: Sendable {
     for hash in keyHashes.removeValue(forKey: id) ?? [] { keys[hash] = nil }
   }
 
+  /// The running experiments whose audiences name it must be put again.
+  mutating func put(_ segment: Segment) {
+    segments[segment.workspaceID, default: [:]][segment.key] = segment.audience.expression
+  }
+
   /// Takes the experiment in when it runs, and out when it does not.
   mutating func put(_ experiment: Experiment) {
     removeExperiment(experiment.id)
-    guard let entry = RunningExperiment(experiment) else { return }
+    let segments = segments[experiment.workspaceID] ?? [:]
+    guard let entry = RunningExperiment(experiment, segments: segments) else { return }
     running[entry.environmentID, default: [:]][entry.key] = entry
     runningKeys[experiment.id] = (entry.environmentID, entry.key)
   }
@@ -121,9 +128,13 @@ final class RunningExperiment: Sendable {
   let mutexGroupID: ULID?
   /// New units are kept out for now.
   let isPaused: Bool
+  /// Nil admits everybody.
+  private let audience: AudienceProgram?
 
   /// Nil unless `experiment` runs.
-  init?(_ experiment: Experiment) {
+  ///
+  /// - Parameter segments: those of its workspace, by key.
+  init?(_ experiment: Experiment, segments: [String: AudienceExpression]) {
     guard experiment.status == .running, let epoch = experiment.weightEpoch else { return nil }
     id = experiment.id
     environmentID = experiment.definition.environmentID
@@ -134,12 +145,18 @@ final class RunningExperiment: Sendable {
     allocation = epoch.allocation
     mutexGroupID = experiment.definition.mutexGroupID
     isPaused = experiment.pausedAt != nil
+    audience = experiment.definition.audience.map {
+      AudienceProgram($0.expression, segments: segments)
+    }
   }
 
   /// The variant that the published function gives to a unit.
   func variant(of unit: UnitID, generation: Int) -> Variant {
     variants[allocation.owner(of: Bucketing.slot(of: unit, in: id, generation: generation))]
   }
+
+  /// Whether what a caller says of a unit is in the audience.
+  func admits(_ context: JSONValue?) -> Bool { audience?.admits(context) ?? true }
 
   func variant(_ id: ULID) -> Variant? { variants.first { $0.id == id } }
   func variant(named key: String) -> Variant? { variants.first { $0.key == key } }
@@ -156,4 +173,5 @@ enum CatalogueChange: Hashable, Sendable {
   case environment(ULID)
   case key(ULID)
   case experiment(ULID)
+  case segment(ULID)
 }

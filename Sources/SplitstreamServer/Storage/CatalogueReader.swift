@@ -25,6 +25,8 @@ struct CatalogueReader {
     case .experiment(let id):
       changed.removeExperiment(id)
       try load(into: &changed, environment: nobody, key: nobody, experiment: id)
+    case .segment(let id):
+      try load(segment: id, into: &changed)
     }
     catalogue = changed
   }
@@ -34,6 +36,12 @@ struct CatalogueReader {
     into catalogue: inout Catalogue, environment: ULID?, key: ULID?, experiment: ULID?
   ) throws(StorageError) {
     do {
+      // Before the experiments, whose audiences name them.
+      if experiment == nil {
+        for row in try session.rows(Self.segments, [.null], SegmentStore.segment) {
+          catalogue.put(row)
+        }
+      }
       for row in try session.rows(Self.environments, [.id(environment)], TenancyStore.environment) {
         catalogue.put(row)
       }
@@ -48,6 +56,20 @@ struct CatalogueReader {
         catalogue.put(entry.key, hash: hash, validUntil: entry.validUntil)
       }
       for row in try session.rows(Self.running, [.id(experiment)], ExperimentStore.experiment) {
+        catalogue.put(row)
+      }
+    } catch {
+      throw StorageError(error)
+    }
+  }
+
+  /// Reads a segment and the running experiments that it changes.
+  private func load(segment: ULID, into catalogue: inout Catalogue) throws(StorageError) {
+    do {
+      for row in try session.rows(Self.segments, [.id(segment)], SegmentStore.segment) {
+        catalogue.put(row)
+      }
+      for row in try session.rows(Self.naming, [.id(segment)], ExperimentStore.experiment) {
         catalogue.put(row)
       }
     } catch {
@@ -83,6 +105,7 @@ struct CatalogueReader {
     case "environments": return .environment(id)
     case "api_keys": return .key(id)
     case "experiments": return .experiment(id)
+    case "segments": return .segment(id)
     default: return nil
     }
   }
@@ -109,4 +132,19 @@ struct CatalogueReader {
     name: "catalogue_running",
     sql:
       "\(ExperimentStore.selection) WHERE e.status = 'running' AND ($1::uuid IS NULL OR e.id = $1)")
+
+  static let segments = Statement(
+    name: "catalogue_segments",
+    sql: "SELECT \(SegmentStore.columns) FROM segments WHERE $1::uuid IS NULL OR id = $1")
+
+  /// The running experiments whose audience names a segment.
+  static let naming = Statement(
+    name: "catalogue_naming",
+    sql: """
+      \(ExperimentStore.selection)
+      WHERE e.status = 'running' AND e.id IN (
+        SELECT a.experiment_id FROM audience_segments a
+        JOIN segments s ON s.workspace_id = a.workspace_id AND s.key = a.segment_key
+        WHERE s.id = $1)
+      """)
 }

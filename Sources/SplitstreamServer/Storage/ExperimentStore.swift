@@ -118,6 +118,7 @@ struct ExperimentStore {
     [
       .id(definition.mutexGroupID),
       .texts(definition.variants.map { $0.payload.map { String(decoding: $0, as: UTF8.self) } }),
+      .json(definition.audience?.source),
     ]
   }
 
@@ -147,13 +148,13 @@ struct ExperimentStore {
         hypothesis: try row.text(5),
         unitType: try row.choice(6), unitAttribute: try row.textOrNil(7),
         assignmentMode: try row.choice(8),
-        variants: variants,
+        variants: variants, audience: try row.audienceOrNil(34),
         decisionRule: DecisionRule(
           method: try row.choice(9), posteriorThreshold: try row.double(10),
           minimumDetectableEffect: try row.double(11), minSamplePerVariant: try row.int(12),
           maxDurationDays: try row.int(13), snapshotCadenceMinutes: try row.int(14)),
         primaryMetricID: try row.idOrNil(15), guardrailMetricIDs: try row.ids(22),
-        mutexGroupID: try row.idOrNil(31), plan: try ExperimentPlan(row, first: 34)),
+        mutexGroupID: try row.idOrNil(31), plan: try ExperimentPlan(row, first: 35)),
       status: try row.choice(16), startedAt: try row.instantOrNil(25),
       stoppedAt: try row.instantOrNil(26), pausedAt: try row.instantOrNil(33),
       stopReason: try row.choiceOrNil(27), outcomeNotes: try row.textOrNil(28), weightEpoch: epoch,
@@ -169,7 +170,8 @@ struct ExperimentStore {
       e.max_duration_days, e.snapshot_cadence_minutes, e.primary_metric_id, e.status,
       v.ids, v.keys, v.weights, v.descriptions, v.controls, g.ids, w.epoch, w.allocation,
       e.started_at, e.stopped_at, e.stop_reason, e.outcome_notes, e.version, e.created_at,
-      e.mutex_group_id, v.payloads, e.paused_at, \(ExperimentPlan.columns(of: "e"))
+      e.mutex_group_id, v.payloads, e.paused_at, e.audience,
+      \(ExperimentPlan.columns(of: "e"))
     FROM experiments e
     CROSS JOIN LATERAL (
       SELECT array_agg(id ORDER BY position) AS ids, array_agg(key ORDER BY position) AS keys,
@@ -228,9 +230,9 @@ struct ExperimentStore {
           (id, workspace_id, environment_id, key, name, hypothesis, unit_type, unit_attribute, assignment_mode,
            method, posterior_threshold, minimum_detectable_effect, min_sample_per_variant, max_duration_days,
            snapshot_cadence_minutes, primary_metric_id, status, mutex_group_id,
-           \(ExperimentPlan.columns.joined(separator: ", ")))
+           audience, \(ExperimentPlan.columns.joined(separator: ", ")))
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'draft', $31,
-          \(ExperimentPlan.placeholders(first: 33)))
+          $33::json, \(ExperimentPlan.placeholders(first: 34)))
         RETURNING id),
       with_variants AS (
         INSERT INTO variants (id, experiment_id, position, key, weight, description, is_control,
@@ -257,10 +259,10 @@ struct ExperimentStore {
           started_at = CASE WHEN $24::boolean THEN now() ELSE started_at END,
           stopped_at = CASE WHEN $25::boolean THEN now() ELSE stopped_at END,
           stop_reason = coalesce($26, stop_reason), outcome_notes = coalesce($27, outcome_notes),
-          mutex_group_id = $38,
-          paused_at = CASE WHEN $25::boolean OR NOT $40::boolean THEN NULL
-            WHEN $40::boolean THEN now() ELSE paused_at END,
-          \(ExperimentPlan.assignments(first: 41)),
+          mutex_group_id = $38, audience = $40::json,
+          paused_at = CASE WHEN $25::boolean OR NOT $41::boolean THEN NULL
+            WHEN $41::boolean THEN now() ELSE paused_at END,
+          \(ExperimentPlan.assignments(first: 42)),
           version = version + 1
         WHERE id = $1 AND version = $2
         RETURNING id),

@@ -24,6 +24,8 @@ enum Statements {
     ExperimentSchedule.elect, ExperimentSchedule.resign, ExperimentSchedule.due,
     MutexGroupStore.list, MutexGroupStore.read, MutexGroupStore.create, MutexGroupStore.change,
     MutexGroupStore.lock, MutexGroupStore.forget, MutexGroupStore.delete,
+    SegmentStore.list, SegmentStore.read, SegmentStore.find, SegmentStore.create,
+    SegmentStore.change, SegmentStore.delete,
   ]
 
   private static let assigning = [
@@ -47,7 +49,7 @@ enum Statements {
 
   private static let catalogue = [
     CatalogueReader.now, CatalogueReader.environments, CatalogueReader.keys,
-    CatalogueReader.running,
+    CatalogueReader.running, CatalogueReader.segments, CatalogueReader.naming,
   ]
 
   private static let audit = [AuditStore.list]

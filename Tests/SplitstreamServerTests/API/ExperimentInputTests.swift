@@ -55,7 +55,6 @@ import Testing
   @Test(
     "what is not built yet is refused by name",
     arguments: [
-      (#""audience":{"attribute":"plan","op":"eq","value":"pro"},"#, "/audience"),
       (#""decision_rule":{"method":"bayesian.always_valid_evalue"},"#, "/decision_rule/method"),
       (#""decision_rule":{"method":"frequentist.sequential_msprt"},"#, "/decision_rule/method"),
     ])

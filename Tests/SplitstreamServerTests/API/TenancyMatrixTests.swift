@@ -12,7 +12,7 @@ import Testing
 
   /// Whose the thing is that the path names.
   enum Target {
-    case none, experiment, environment, metric, key, group, unit
+    case none, experiment, environment, metric, key, group, segment, unit
   }
 
   /// What a call without a fault would be, and what a key of another environment or workspace gets
@@ -67,6 +67,13 @@ import Testing
     .updateMutexGroup: Rule(
       target: .group, body: #"{"name":"G"}"#, otherEnvironment: 200, otherWorkspace: 404),
     .deleteMutexGroup: Rule(target: .group, otherEnvironment: 409, otherWorkspace: 404),
+    // And so are segments.
+    .listSegments: Rule(otherEnvironment: 200, otherWorkspace: 200),
+    .createSegment: Rule(body: "{}", otherEnvironment: 422, otherWorkspace: 422),
+    .getSegment: Rule(target: .segment, otherEnvironment: 200, otherWorkspace: 404),
+    .updateSegment: Rule(
+      target: .segment, body: #"{"name":"S"}"#, otherEnvironment: 200, otherWorkspace: 404),
+    .deleteSegment: Rule(target: .segment, otherEnvironment: 409, otherWorkspace: 404),
     .assignBatch: Rule(
       body: #"{"experiments":["$KEY"],"unit_id":"u"}"#, otherEnvironment: 200, otherWorkspace: 200),
     .previewAssignment: Rule(
@@ -95,6 +102,7 @@ import Testing
     let key: String
     let environment: String
     let group: String
+    let segment: String
 
     func id(_ target: Target) -> String {
       switch target {
@@ -104,6 +112,7 @@ import Testing
       case .metric: metric
       case .key: key
       case .group: group
+      case .segment: segment
       case .unit: "u"
       }
     }
@@ -114,15 +123,22 @@ import Testing
     let made = try await server.call(
       .createMutexGroup, body: #"{"key":"\#(server.newName("group"))","name":"Group"}"#)
     let group = try #require(made.text("id"))
+    let segmentKey = server.newName("segment")
+    let audience = #"{"attribute":"plan","op":"exists"}"#
+    let named = try await server.call(
+      .createSegment, body: #"{"key":"\#(segmentKey)","name":"Segment","audience":\#(audience)}"#)
+    let segment = try #require(named.text("id"))
+    // Who says nothing is outside of the segment, so in the audience.
+    let outside = #"{"operator":"not","operands":[{"segment":"\#(segmentKey)"}]}"#
     let experiment = try await server.running(
       in: server.tenant.production,
-      #""primary_metric_id":"\#(metric)","mutex_group_id":"\#(group)","#)
+      #""primary_metric_id":"\#(metric)","mutex_group_id":"\#(group)","audience":\#(outside),"#)
     let body =
       #"{"name":"Property","kind":"server","environment_id":"\#(server.tenant.production)"}"#
     let key = try await server.call(.createApiKey, body: body)
     return Property(
       experiment: experiment, metric: metric, key: try #require(key.text("id")),
-      environment: server.tenant.production, group: group)
+      environment: server.tenant.production, group: group, segment: segment)
   }
 
   private func revokedKey() async throws -> String {

@@ -141,7 +141,7 @@ extension RunningExperiment {
         environmentID: .new(), key: "sample", name: "Sample", hypothesis: "", unitType: .user,
         assignmentMode: mode, variants: variants),
       status: .running, weightEpoch: epoch, version: 1, createdAt: ServerClock.processTime())
-    guard let running = RunningExperiment(experiment) else { throw NotRunning() }
+    guard let running = RunningExperiment(experiment, segments: [:]) else { throw NotRunning() }
     return running
   }
 
