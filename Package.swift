@@ -48,7 +48,7 @@ let package = Package(
       exclude: ["Fixtures"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "Benchmarks", dependencies: ["SplitstreamServer"], path: "Tests/Benchmarks",
+      name: "Benchmarks", dependencies: ["SplitstreamServer"], path: "Tests/Benchmarks/InProcess",
       swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
