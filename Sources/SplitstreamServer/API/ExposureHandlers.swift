@@ -28,6 +28,8 @@ struct LogExposureBatchHandler: Handler {
 
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
     let list = try BatchInput.elements("exposures", countMax: Self.countMax, request)
+    // A wrong environment is the request's mistake, not that of each exposure.
+    _ = try caller.namedEnvironment(request)
     var rejected: [BatchRejection] = []
     var accepted: [(index: Int, exposure: ExposureStore.Exposure)] = []
     for (index, element) in list.enumerated() {

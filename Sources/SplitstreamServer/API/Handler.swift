@@ -37,16 +37,7 @@ struct Caller {
   func environment(_ request: Request, experiment: ExperimentKey? = nil) throws(APIError)
     -> Environment
   {
-    if let bound = key.environmentID {
-      guard let environment = catalogue.environment(bound) else { throw .notFound("environment") }
-      return environment
-    }
-    if let slug = request.headerText("splitstream-environment") {
-      guard let environment = catalogue.environment(slug: slug, in: key.workspaceID) else {
-        throw .notFound("environment")
-      }
-      return environment
-    }
+    if let named = try namedEnvironment(request) { return named }
     let environments = catalogue.environments(of: key.workspaceID)
     if let experiment {
       let candidates = environments.filter { catalogue.running(experiment, in: $0.id) != nil }
@@ -61,5 +52,19 @@ struct Caller {
         detail:
           "this key is bound to no environment; name one in the header Splitstream-Environment")
     ])
+  }
+
+  /// The key's own environment, else the one that the request names; nil when there is neither.
+  func namedEnvironment(_ request: Request) throws(APIError) -> Environment? {
+    let environment: Environment?
+    if let bound = key.environmentID {
+      environment = catalogue.environment(bound)
+    } else if let slug = request.headerText("splitstream-environment") {
+      environment = catalogue.environment(slug: slug, in: key.workspaceID)
+    } else {
+      return nil
+    }
+    guard let environment else { throw .notFound("environment") }
+    return environment
   }
 }

@@ -101,12 +101,9 @@ extension AuditEntry {
 extension ExperimentStore {
   /// The experiment with this id, else the one with this key in the caller's environment.
   func find(named name: String, _ request: Request, for caller: Caller) async throws -> Experiment {
-    var environment = caller.key.environmentID
-    if environment == nil, request.header("splitstream-environment") != nil {
-      environment = try caller.environment(request).id
-    }
     let found = try await experiments(
-      named: name, of: caller.key.workspaceID, environment: environment)
+      named: name, of: caller.key.workspaceID,
+      environment: try caller.namedEnvironment(request)?.id)
     let id = ULID(name)
     if let experiment = found.first(where: { $0.id == id }) ?? (found.count == 1 ? found[0] : nil) {
       return experiment

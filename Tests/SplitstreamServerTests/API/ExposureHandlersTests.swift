@@ -138,6 +138,16 @@ import Testing
     #expect(try exposures(managed).count == 1)
   }
 
+  @Test("an environment that is nobody's refuses a batch as a whole")
+  func batchInUnknownEnvironment() async throws {
+    let experiment = try await server.running(#""assignment_mode":"external","#)
+    let batch = #"{"exposures":[\#(body(experiment, "a", "control"))]}"#
+    let reply = try await server.call(
+      .logExposureBatch, body: batch, headers: ["Splitstream-Environment: nowhere"])
+    #expect(reply.status == 404)
+    #expect(try exposures(experiment).isEmpty)
+  }
+
   @Test("a batch holds 1 to 500, of any length that is allowed")
   func batchLimits() async throws {
     let experiment = try await server.running(#""assignment_mode":"external","#)

@@ -5,22 +5,9 @@ import Testing
 
 /// What the loop promises to those who live on it.
 @Suite struct EventLoopTests {
-  /// Runs `body` on a loop of its own, which ends with it.
-  private func onLoop<Value: Sendable>(
-    _ body: @escaping @Sendable (EventLoop) async throws -> Value
-  ) async throws -> Value {
-    let loop = try EventLoop(index: 0)
-    let thread = LoopThread.start(name: "test-loop") { loop.run() }
-    defer {
-      loop.stop()
-      thread.join()
-    }
-    return try await Task(executorPreference: loop) { try await body(loop) }.value
-  }
-
   @Test("async code stays on the loop, through every wait")
   func executor() async throws {
-    let places = try await onLoop { loop in
+    let places = try await LoopRunner.run { loop in
       var places = [loop.isOnLoop]
       await Task.yield()
       places.append(loop.isOnLoop)
@@ -33,7 +20,7 @@ import Testing
 
   @Test("submitted actions run in their order")
   func submit() async throws {
-    let order = try await onLoop { loop in
+    let order = try await LoopRunner.run { loop in
       let noted = Noted()
       let confined = LoopConfined(noted, to: loop)
       for number in 0..<100 { loop.submit { confined.value.numbers.append(number) } }
@@ -46,7 +33,7 @@ import Testing
   @Test(
     "a descriptor closed and opened again within a turn is not told the events of its former self")
   func reusedDescriptor() async throws {
-    let told = try await onLoop { loop in
+    let told = try await LoopRunner.run { loop in
       // Two pairs become readable in one turn. Whoever is told first closes the other's descriptor
       // and opens the number anew.
       let pairs = try [Pair(), Pair()]

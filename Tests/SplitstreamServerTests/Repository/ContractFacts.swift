@@ -145,23 +145,20 @@ extension ContractFacts {
   private func types(
     _ theirs: Flat, _ ours: Flat, _ direction: Direction, _ place: String
   ) -> [String] {
-    let (stated, kept) = (set(theirs["type"]), set(ours["type"]))
+    let (stated, kept) = (theirs.types, ours.types)
     let fits = direction == .request ? kept.isSuperset(of: stated) : kept.isSubset(of: stated)
     return fits && !kept.isEmpty ? [] : ["\(place): type \(kept.sorted()) for \(stated.sorted())"]
   }
 
-  /// The texts of one value or of an array's.
-  private func set(_ value: JSONValue?) -> Set<String> {
-    guard let value else { return [] }
-    let values = value.kind == .array ? Array(value.elements) : [value]
-    return Set(values.map { String(decoding: $0.source, as: UTF8.self) })
-  }
+  private func set(_ value: JSONValue?) -> Set<String> { value?.texts ?? [] }
 
   /// A schema with its references followed and its `allOf` joined.
   private struct Flat {
     private(set) var keywords: [String: JSONValue] = [:]
     private(set) var properties: [String: JSONValue] = [:]
     private(set) var required: Set<String> = []
+    /// Those that it says itself, or those of its alternatives.
+    private(set) var types: Set<String> = []
 
     init(_ schema: JSONValue, resolve: (String) -> JSONValue?) {
       join(schema, resolve)
@@ -172,11 +169,23 @@ extension ContractFacts {
     private mutating func join(_ schema: JSONValue, _ resolve: (String) -> JSONValue?) {
       if let target = schema["$ref"]?.string.flatMap(resolve) { join(target, resolve) }
       for part in schema["allOf"].map({ Array($0.elements) }) ?? [] { join(part, resolve) }
+      for choice in schema["oneOf"].map({ Array($0.elements) }) ?? [] {
+        types.formUnion(Flat(choice, resolve: resolve).types)
+      }
       for (name, value) in schema.members { keywords[name] = value }
+      if let type = schema["type"] { types = type.texts }
       for (name, value) in schema["properties"].map({ Array($0.members) }) ?? [] {
         properties[name] = value
       }
       required.formUnion(schema["required"].map { $0.elements.compactMap(\.string) } ?? [])
     }
+  }
+}
+
+extension JSONValue {
+  /// The texts of one value or of an array's.
+  fileprivate var texts: Set<String> {
+    let values = kind == .array ? Array(elements) : [self]
+    return Set(values.map { String(decoding: $0.source, as: UTF8.self) })
   }
 }
