@@ -1,7 +1,8 @@
 /// The /v1 API on one loop: finds the operation, knows the caller, asks the handler, turns errors into problems.
 final class APIService: Application {
-  private let router: Router<Operation>
-  private let routes: [Operation: Route]
+  /// To a place in `routes`.
+  private let router: Router<Int>
+  private let routes: [(operation: Operation, route: Route)]
   private let authenticator: Authenticator
   private let idempotency: IdempotencyGuard
   private let catalogue: CatalogueHolder
@@ -22,8 +23,11 @@ final class APIService: Application {
     bodyBytesMax: (usual: Int, batch: Int), jsonDepthMax: Int,
     log: @escaping (any Error, Request) -> Void
   ) {
-    router = Router(Operation.allCases.map { ($0.method, $0.path, $0) })
-    routes = handlers
+    routes = Operation.allCases.compactMap { operation in
+      handlers[operation].map { (operation, $0) }
+    }
+    router = Router(
+      routes.enumerated().map { ($1.operation.method, $1.operation.path, $0) })
     self.authenticator = authenticator
     self.idempotency = idempotency
     self.catalogue = catalogue
@@ -34,28 +38,43 @@ final class APIService: Application {
 
   func answerNow(_ request: Request) -> Response? {
     do {
-      let (operation, request) = try operation(of: request)
-      switch try route(of: operation) {
-      case .open(let handler): return handler.answer(request)
-      case .keyed(let handler):
-        let caller = try caller(request, operation)
-        if IdempotencyGuard.applies(to: request, operation) { return nil }
-        return try handler.answerNow(request, for: caller).map { shared($0, operation) }
+      let (place, parameters) = try find(request)
+      // A request is not copied for nothing.
+      if parameters.isEmpty && request.nestingMax == jsonDepthMax {
+        return try answerNow(request, place)
       }
+      return try answerNow(routed(request, parameters), place)
     } catch {
       return refusal(error, request)
     }
   }
 
+  private func answerNow(_ request: Request, _ place: Int) throws -> Response? {
+    let operation = routes[place].operation
+    switch routes[place].route {
+    case .open(let handler): return handler.answer(request)
+    case .keyed(let handler):
+      let caller = try caller(request, operation)
+      if IdempotencyGuard.applies(to: request, operation) { return nil }
+      guard var response = try handler.answerNow(request, for: caller) else { return nil }
+      if operation.access == .sdk { CORS.allow(&response) }
+      return response
+    }
+  }
+
   func answer(_ request: Request) async -> Response {
     do {
-      let (operation, request) = try operation(of: request)
-      switch try route(of: operation) {
+      let (place, parameters) = try find(request)
+      let request = routed(request, parameters)
+      let operation = routes[place].operation
+      switch routes[place].route {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
         let caller = try caller(request, operation)
         guard IdempotencyGuard.applies(to: request, operation) else {
-          return shared(try await handler.answer(request, for: caller), operation)
+          var response = try await handler.answer(request, for: caller)
+          if operation.access == .sdk { CORS.allow(&response) }
+          return response
         }
         return try await idempotency.answer(request, operation, for: caller) {
           try await handler.answer(request, for: $0)
@@ -74,7 +93,8 @@ final class APIService: Application {
   }
 
   func bodyBytesMax(for head: Request) -> Int {
-    Self.batchPaths.contains { head.rawPath.elementsEqual($0) }
+    let path = head.rawPath
+    return Self.batchPaths.contains { $0.count == path.count && path.elementsEqual($0) }
       ? bodyBytesMax.batch : bodyBytesMax.usual
   }
 
@@ -87,38 +107,35 @@ final class APIService: Application {
     let problem: ProblemDetails
   }
 
-  private func operation(of request: Request) throws -> (Operation, Request) {
+  /// Where in `routes` a request leads, and what its path says.
+  private func find(_ request: Request) throws -> (place: Int, parameters: [String]) {
     switch router.match(request.method, request.rawPath) {
-    case .found(let operation, let parameters):
-      var request = request
-      request.pathParameters = parameters
-      request.nestingMax = jsonDepthMax
-      return (operation, request)
+    case .found(let place, let parameters): return (place, parameters)
     case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
     case .notFound: throw Refusal(problem: .notFound())
     case .malformed(let error): throw error
     }
   }
 
-  private func route(of operation: Operation) throws -> Route {
-    guard let route = routes[operation] else {
-      throw StorageError.failed(.postgres, "\(operation) has no handler")
-    }
-    return route
+  private func routed(_ request: Request, _ parameters: [String]) -> Request {
+    var request = request
+    request.pathParameters = parameters
+    request.nestingMax = jsonDepthMax
+    return request
   }
 
   private func caller(_ request: Request, _ operation: Operation) throws -> Caller {
-    guard let catalogue = catalogue.current else {
+    guard let snapshot = catalogue.current else {
       throw StorageError.unavailable(.postgres, "the catalogue has not been read yet")
     }
-    guard let key = authenticator.key(of: request, in: catalogue) else {
+    guard let key = authenticator.key(of: request, in: snapshot.catalogue) else {
       throw APIError.unauthorized
     }
     if operation.access == .server && key.kind != .server {
       throw APIError.forbidden(
         "Client keys assign units and send events and exposures; this needs a server key.")
     }
-    return Caller(key: key, catalogue: catalogue)
+    return Caller(key: key, snapshot: snapshot)
   }
 
   private func refusal(_ error: any Error, _ request: Request) -> Response {
@@ -135,18 +152,11 @@ final class APIService: Application {
     return response
   }
 
-  private func shared(_ response: Response, _ operation: Operation) -> Response {
-    guard operation.access == .sdk else { return response }
-    var response = response
-    CORS.allow(&response)
-    return response
-  }
-
   /// The methods by which SDKs call a path.
   private func sdkMethods(at path: ArraySlice<UInt8>) -> [String] {
     [HTTPMethod.get, .post].filter { method in
-      if case .found(let operation, _) = router.match(method, path) {
-        operation.access == .sdk
+      if case .found(let place, _) = router.match(method, path) {
+        routes[place].operation.access == .sdk
       } else {
         false
       }

@@ -44,8 +44,9 @@ extension RunningExperiment {
 extension Caller {
   /// The running experiment that an SDK call names.
   func running(_ key: ExperimentKey, _ request: Request) throws(APIError) -> RunningExperiment {
-    let environment = try environment(request, experiment: key)
-    guard let experiment = catalogue.running(key, in: environment.id) else { throw .notRunning }
+    var bound = self.key.environmentID
+    if bound == nil { bound = try environment(request, experiment: key).id }
+    guard let bound, let experiment = catalogue.running(key, in: bound) else { throw .notRunning }
     return experiment
   }
 }

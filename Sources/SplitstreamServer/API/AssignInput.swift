@@ -9,6 +9,11 @@ struct AssignBody {
   var context: JSONValue? { body["context"] }
 
   init(_ request: Request) throws(APIError) {
+    try BodyReader.checkContentType(request)
+    if let plain = Self(plain: request.body) {
+      self = plain
+      return
+    }
     let body = try BodyReader.object(request)
     if let experiment = body["experiment_key"]?.stringBytes,
       let unit = UnitInput.read(body), ContextInput.isFit(body)
@@ -20,6 +25,38 @@ struct AssignBody {
     } else {
       throw .validation(try Self.problems(body))
     }
+  }
+
+  /// Of a body that holds nothing but these members, plainly written; nil for any other, right or
+  /// wrong.
+  private init?(plain text: ArraySlice<UInt8>) {
+    let bytes = text.span
+    func slice(_ range: Range<Int>) -> ArraySlice<UInt8> {
+      text[text.startIndex + range.lowerBound..<text.startIndex + range.upperBound]
+    }
+    var (experiment, unit): (Range<Int>?, Range<Int>?)
+    var logsExposure: Bool?
+    var reader = JSONPlainReader()
+    while let member = reader.next(in: bytes) {
+      let name = bytes.extracting(member.name)
+      switch member.value {
+      case .string(let value) where JSONString.bytes(name, equal: "unit_id") && unit == nil:
+        unit = value
+      case .string(let value)
+      where JSONString.bytes(name, equal: "experiment_key") && experiment == nil:
+        experiment = value
+      case .bool(let flag)
+      where JSONString.bytes(name, equal: "log_exposure") && logsExposure == nil:
+        logsExposure = flag
+      default: return nil
+      }
+    }
+    guard reader.isComplete, let experiment, let unit, let unit = UnitID(slice(unit)) else {
+      return nil
+    }
+    self.experiment = ExperimentKey(slice(experiment))
+    self.unit = unit
+    self.logsExposure = logsExposure ?? true
   }
 
   /// What is wrong, member by member; the plain path does not pay for it.
@@ -94,7 +131,7 @@ struct AssignBatchBody {
 enum UnitInput {
   /// The unit of a body that may be wrong elsewhere; nil when there is none to read.
   static func read(_ body: JSONValue) -> UnitID? {
-    body["unit_id"]?.stringBytes.flatMap { UnitID([UInt8]($0)) }
+    body["unit_id"]?.stringBytes.flatMap { UnitID($0) }
   }
 
   static func read(_ name: String, in body: BodyReader) -> UnitID? {

@@ -5,7 +5,10 @@ enum AssignmentJSON {
     to json: inout JSONWriter
   ) {
     json.object { json in
-      json.member("experiment_key", experiment.key.text)
+      // The keys of experiments and variants need no escapes: `Names.isKey`.
+      json.member("experiment_key") { json in
+        json.plainString { $0.append(contentsOf: experiment.key.bytes) }
+      }
       json.member("unit_id", unit)
       writeMembers(outcome, in: experiment, to: &json)
     }
@@ -17,11 +20,23 @@ enum AssignmentJSON {
   ) {
     switch outcome {
     case .assigned(let assignment):
-      let variant = experiment.variant(assignment.variantID)
-      json.member("variant", variant?.key)
+      let index = experiment.variants.firstIndex { $0.id == assignment.variantID }
+      json.member("variant") { json in
+        guard let index else { return json.null() }
+        json.plainString { $0.append(contentsOf: experiment.variants[index].key.utf8) }
+      }
       json.member("assignment_id", assignment.id)
-      json.member("reason", assignment.reason.rawValue)
-      if let payload = variant?.payload { json.member("payload") { $0.raw(payload) } }
+      json.member("reason") { json in
+        json.plainString { bytes in
+          switch assignment.reason {
+          case .bucketed: bytes.append("bucketed")
+          case .forced: bytes.append("forced")
+          }
+        }
+      }
+      if let index, let payload = experiment.variants[index].payload {
+        json.member("payload") { $0.raw(payload) }
+      }
       json.member("exposure_logged_at", assignment.exposureLoggedAt)
     case .heldOut:
       writeNobody("mutex_holdout", nil, to: &json)

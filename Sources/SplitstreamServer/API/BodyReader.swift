@@ -41,12 +41,16 @@ struct BodyReader {
 
   /// The body as JSON; 415 when it says that it is something else.
   static func object(_ request: Request) throws(APIError) -> JSONValue {
-    if let type = request.header("content-type"), !isJSON(type) { throw .unsupportedMediaType }
+    try checkContentType(request)
     do {
       return try JSONValue(parsing: request.body, depthMax: request.nestingMax)
     } catch {
       throw .malformedJSON(error)
     }
+  }
+
+  static func checkContentType(_ request: Request) throws(APIError) {
+    if let type = request.header("content-type"), !isJSON(type) { throw .unsupportedMediaType }
   }
 
   /// On bytes, in any case of ASCII letters: a letter that folds to one by Unicode's rules is

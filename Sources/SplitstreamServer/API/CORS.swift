@@ -20,9 +20,16 @@ enum CORS {
 
   /// Adds to an answer that pages may read it; of a refusal, also when to try again.
   static func allow(_ response: inout Response) {
-    response.headers.append(("Access-Control-Allow-Origin", "*"))
+    // Most answers have no other fields: they share these.
+    if response.headers.isEmpty {
+      response.headers = anyOrigin
+    } else {
+      response.headers += anyOrigin
+    }
     if response.status >= 400 {
       response.headers.append(("Access-Control-Expose-Headers", "Retry-After"))
     }
   }
+
+  private static let anyOrigin = [(name: "Access-Control-Allow-Origin", value: "*")]
 }

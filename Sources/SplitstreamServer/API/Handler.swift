@@ -19,9 +19,11 @@ protocol OpenHandler {
 /// Who calls, and what the server knows at that moment.
 struct Caller {
   let key: APIKey
-  let catalogue: Catalogue
+  let snapshot: CatalogueSnapshot
   /// Set while the request is done under an Idempotency-Key.
   var idempotencyID: ULID?
+
+  var catalogue: Catalogue { snapshot.catalogue }
 
   /// The author of what this caller changes, recorded where `environment` may read it.
   func actor(environment: ULID? = nil) -> Actor {

@@ -20,8 +20,9 @@ final class LoopHolders: Sendable {
   /// Gives every loop the new catalogue, by a message to it.
   func publish(_ catalogue: Catalogue) {
     latest.withLock { $0 = catalogue }
+    let snapshot = CatalogueSnapshot(catalogue)
     for place in places.withLock({ $0 }) {
-      place.loop.submit { place.service.value.catalogue.current = catalogue }
+      place.loop.submit { place.service.value.catalogue.current = snapshot }
     }
   }
 

@@ -101,7 +101,7 @@ struct JSONWriter {
   }
 
   /// A string given as UTF-8.
-  mutating func string(_ characters: [UInt8]) {
+  mutating func string(_ characters: ArraySlice<UInt8>) {
     comma()
     JSONEscapes.append(characters.span, to: &bytes)
     needsComma = true

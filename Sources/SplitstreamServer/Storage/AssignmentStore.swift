@@ -29,14 +29,14 @@ final class AssignmentStore {
 
   private struct Key: Hashable {
     let experiment: ULID
-    let unit: [UInt8]
+    let unit: UnitID
 
     init(_ wish: AssignmentWish) {
       experiment = wish.experiment.id
-      unit = wish.unit.bytes
+      unit = wish.unit
     }
 
-    init(experiment: ULID, unit: [UInt8]) {
+    init(experiment: ULID, unit: UnitID) {
       self.experiment = experiment
       self.unit = unit
     }
@@ -239,7 +239,8 @@ final class AssignmentStore {
   }
 
   private static func answer(_ row: Row) throws(PostgresError) -> Answer {
-    let key = Key(experiment: try row.id(0), unit: try row.bytes(1))
+    guard let unit = UnitID(try row.bytes(1)[...]) else { throw .decoding("no unit") }
+    let key = Key(experiment: try row.id(0), unit: unit)
     guard let verdict = Answer.Verdict(rawValue: try row.int(7)) else {
       throw .decoding("an unknown verdict")
     }

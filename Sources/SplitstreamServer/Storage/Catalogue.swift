@@ -165,7 +165,16 @@ final class RunningExperiment: Sendable {
 /// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the loop.
 final class CatalogueHolder {
   /// Nil until it has been read for the first time: then nothing is known of any key.
-  var current: Catalogue?
+  var current: CatalogueSnapshot?
+}
+
+/// One catalogue, held in one reference by everybody who reads it.
+final class CatalogueSnapshot: Sendable {
+  let catalogue: Catalogue
+
+  init(_ catalogue: Catalogue) {
+    self.catalogue = catalogue
+  }
 }
 
 /// One thing in the catalogue that has changed; what PostgreSQL's notices say, too.

@@ -165,7 +165,7 @@ struct Vacancy {
     let bytes = [UInt8](notice.utf8)
     guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
       let experiment = ULID(uuid: String(decoding: bytes[..<colon], as: UTF8.self)),
-      let unit = UnitID([UInt8](bytes[(colon + 1)...]))
+      let unit = UnitID(bytes[(colon + 1)...])
     else { return nil }
     self.experiment = experiment
     self.unit = unit

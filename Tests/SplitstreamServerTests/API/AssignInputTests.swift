@@ -58,6 +58,30 @@ import Testing
     #expect(try await server.assign("unit", to: experiment, longest).status == 200)
   }
 
+  @Test("a body is read alike however it is written, and refused when a name stands twice")
+  func spelling() async throws {
+    let experiment = try await server.running()
+    let key = experiment.key
+    let plain = try await server.assign("unit", to: experiment)
+    for body in [
+      #" { "unit_id" : "unit" , "log_exposure" : true, "experiment_key" : "\#(key)" } "#,
+      #"{"experiment_key":"\#(key)","unit_id":"\u0075nit"}"#,
+      #"{"experiment_key":"\#(key)","unit_id":"unit","context":{}}"#,
+    ] {
+      let reply = try await server.call(.assign, as: .key(server.tenant.clientKey), body: body)
+      #expect(reply.body == plain.body)
+    }
+    for body in [
+      #"{"unit_id":"a","experiment_key":"\#(key)","unit_id":"b"}"#,
+      #"{"unit_id":"unit","experiment_key":"\#(key)","experiment_key":"\#(key)"}"#,
+      #"{"unit_id":"unit","experiment_key":"\#(key)","log_exposure":true,"log_exposure":true}"#,
+      #"{"unit_id":"unit","experiment_key":"\#(key)"} x"#,
+    ] {
+      let reply = try await server.call(.assign, as: .key(server.tenant.clientKey), body: body)
+      #expect(reply.status == 400)
+    }
+  }
+
   @Test(
     "a key without environment means the one it names, or the only one where the experiment runs")
   func environment() async throws {
