@@ -1,8 +1,8 @@
 import Dispatch
 import Logging
 
-/// Keeps the catalogue of this process up to date: LISTEN for what changes, one row read per change, and all of it again
-/// every so often, in case a notice was lost. Its every tick is a heartbeat: that PostgreSQL still tells of changes.
+/// Keeps the catalogue of this process up to date: LISTEN for what changes, what has changed read by itself, and every so
+/// often a comparison with all that there is, in case a notice was lost. Its every tick is a heartbeat: that PostgreSQL still tells of changes.
 final class CatalogueRefreshJob: Sendable {
   private struct State {
     var session: SessionHolder
@@ -69,7 +69,7 @@ final class CatalogueRefreshJob: Sendable {
     // A failure here is made good by the notice, or by the next full read.
     try? await queue.perform { [self] state in
       let reader = CatalogueReader(session: try state.session.open())
-      try reader.apply(change, to: &state.catalogue)
+      try reader.apply([change], to: &state.catalogue)
       publish(state.catalogue)
     }
   }
@@ -105,7 +105,7 @@ final class CatalogueRefreshJob: Sendable {
     DispatchTime.now().uptimeNanoseconds - state.lastFullRead > Self.fullReadSeconds * 1_000_000_000
   }
 
-  /// Reads everything; LISTEN comes first, so that nothing changes unheard in between.
+  /// Reads everything that is not known; LISTEN comes first, so that nothing changes unheard in between.
   private func refresh(_ state: inout State) throws(StorageError) {
     let session = try state.session.open()
     do {
@@ -122,7 +122,7 @@ final class CatalogueRefreshJob: Sendable {
     let reader = CatalogueReader(session: session)
     let asked = ServerClock.processTime()
     clock.adjust(to: try reader.time(), askedAt: asked, answeredAt: ServerClock.processTime())
-    state.catalogue = try reader.all()
+    state.catalogue = try reader.all(butWhatIsIn: state.catalogue)
     state.lastFullRead = DispatchTime.now().uptimeNanoseconds
     publish(state.catalogue)
   }
@@ -144,7 +144,7 @@ final class CatalogueRefreshJob: Sendable {
     let changes = Set(notices.compactMap { CatalogueReader.change($0.payload) })
     if changes.isEmpty { return }
     let reader = CatalogueReader(session: session)
-    for change in changes { try reader.apply(change, to: &state.catalogue) }
+    try reader.apply(changes, to: &state.catalogue)
     publish(state.catalogue)
   }
 }

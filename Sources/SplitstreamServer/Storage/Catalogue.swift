@@ -8,8 +8,8 @@ struct Catalogue: Sendable {
   private var keys: [KeyHash: KeyInForce] = [:]
   private var keyHashes: [ULID: [KeyHash]] = [:]
   private var segments: [ULID: [String: AudienceExpression]] = [:]
-  private var running: [ULID: [ExperimentKey: RunningExperiment]] = [:]
-  private var runningKeys: [ULID: (environment: ULID, key: ExperimentKey)] = [:]
+  private var running: [ULID: SharedDictionary<ExperimentKey, RunningExperiment>] = [:]
+  private var runningByID = SharedDictionary<ULID, RunningExperiment>()
 
   // MARK: Reading
 
@@ -38,6 +38,14 @@ struct Catalogue: Sendable {
 
   func running(_ key: ExperimentKey, in environment: ULID) -> RunningExperiment? {
     running[environment]?[key]
+  }
+
+  /// An experiment that runs as it does now: in this version, with these segments.
+  func running(_ id: ULID, version: Int, likeIn other: Catalogue) -> RunningExperiment? {
+    guard let found = runningByID[id], found.version == version, segments == other.segments else {
+      return nil
+    }
+    return found
   }
 
   /// Every experiment that runs in an environment, in no order.
@@ -81,15 +89,18 @@ struct Catalogue: Sendable {
   mutating func put(_ experiment: Experiment) {
     removeExperiment(experiment.id)
     let segments = segments[experiment.workspaceID] ?? [:]
-    guard let entry = RunningExperiment(experiment, segments: segments) else { return }
-    running[entry.environmentID, default: [:]][entry.key] = entry
-    runningKeys[experiment.id] = (entry.environmentID, entry.key)
+    if let entry = RunningExperiment(experiment, segments: segments) { put(entry) }
+  }
+
+  mutating func put(_ experiment: RunningExperiment) {
+    running[experiment.environmentID, default: SharedDictionary()][experiment.key] = experiment
+    runningByID[experiment.id] = experiment
   }
 
   mutating func removeExperiment(_ id: ULID) {
-    if let place = runningKeys.removeValue(forKey: id) {
-      running[place.environment]?[place.key] = nil
-    }
+    guard let found = runningByID[id] else { return }
+    running[found.environmentID]?[found.key] = nil
+    runningByID[id] = nil
   }
 
   private struct KeyInForce {
@@ -126,6 +137,7 @@ final class RunningExperiment: Sendable {
   let epoch: Int
   let allocation: Allocation
   let mutexGroupID: ULID?
+  let version: Int
   /// New units are kept out for now.
   let isPaused: Bool
   /// Nil admits everybody.
@@ -144,6 +156,7 @@ final class RunningExperiment: Sendable {
     self.epoch = epoch.number
     allocation = epoch.allocation
     mutexGroupID = experiment.definition.mutexGroupID
+    version = experiment.version
     isPaused = experiment.pausedAt != nil
     audience = experiment.definition.audience.map {
       AudienceProgram($0.expression, segments: segments)

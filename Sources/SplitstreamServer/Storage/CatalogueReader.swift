@@ -1,79 +1,106 @@
 /// Reads the catalogue, whole or one changed thing. One thread's at a time.
 struct CatalogueReader {
   let session: PostgresSession
+  /// Many experiments take several statements, so that none of them takes long.
+  var experimentsPerStatement = 1000
 
   /// The channel that the tables' triggers notify.
   static let channel = "catalogue"
 
-  func all() throws(StorageError) -> Catalogue {
-    var catalogue = Catalogue()
-    try load(into: &catalogue, environment: nil, key: nil, experiment: nil)
-    return catalogue
+  /// Reads everything but those experiments that `known` has as they are.
+  func all(butWhatIsIn known: Catalogue = Catalogue()) throws(StorageError) -> Catalogue {
+    do {
+      var catalogue = Catalogue()
+      // Before the experiments, whose audiences name them.
+      try loadSegments(nil, into: &catalogue)
+      try loadEnvironments(nil, into: &catalogue)
+      try loadKeys(nil, into: &catalogue)
+      var changed: [ULID] = []
+      let versions = try session.rows(Self.versions, []) { row throws(PostgresError) in
+        (id: try row.id(0), version: try row.int(1))
+      }
+      for entry in versions {
+        if let same = known.running(entry.id, version: entry.version, likeIn: catalogue) {
+          catalogue.put(same)
+        } else {
+          changed.append(entry.id)
+        }
+      }
+      try loadExperiments(changed, into: &catalogue)
+      return catalogue
+    } catch {
+      throw StorageError(error)
+    }
   }
 
-  /// Brings one thing up to date, or changes nothing; what is read follows the change, not the catalogue.
-  func apply(_ change: CatalogueChange, to catalogue: inout Catalogue) throws(StorageError) {
-    let nobody = ULID(high: 0, low: 0)
+  /// Brings what has changed up to date, or changes nothing; what is read follows the changes, not
+  /// the catalogue.
+  func apply(_ changes: Set<CatalogueChange>, to catalogue: inout Catalogue) throws(StorageError) {
     var changed = catalogue
-    switch change {
-    case .environment(let id):
-      changed.removeEnvironment(id)
-      try load(into: &changed, environment: id, key: nobody, experiment: nobody)
-    case .key(let id):
-      changed.removeKey(id)
-      try load(into: &changed, environment: nobody, key: id, experiment: nobody)
-    case .experiment(let id):
-      changed.removeExperiment(id)
-      try load(into: &changed, environment: nobody, key: nobody, experiment: id)
-    case .segment(let id):
-      try load(segment: id, into: &changed)
+    var experiments: [ULID] = []
+    do {
+      for change in changes {
+        switch change {
+        case .environment(let id):
+          changed.removeEnvironment(id)
+          try loadEnvironments(id, into: &changed)
+        case .key(let id):
+          changed.removeKey(id)
+          try loadKeys(id, into: &changed)
+        case .segment(let id):
+          try loadSegments(id, into: &changed)
+          experiments += try session.rows(Self.naming, [.id(id)]) { row throws(PostgresError) in
+            try row.id(0)
+          }
+        case .experiment(let id): experiments.append(id)
+        }
+      }
+      for id in experiments { changed.removeExperiment(id) }
+      try loadExperiments(experiments, into: &changed)
+    } catch {
+      throw StorageError(error)
     }
     catalogue = changed
   }
 
-  /// Reads what each id names; nil reads all of a kind.
-  private func load(
-    into catalogue: inout Catalogue, environment: ULID?, key: ULID?, experiment: ULID?
-  ) throws(StorageError) {
-    do {
-      // Before the experiments, whose audiences name them.
-      if experiment == nil {
-        for row in try session.rows(Self.segments, [.null], SegmentStore.segment) {
-          catalogue.put(row)
-        }
-      }
-      for row in try session.rows(Self.environments, [.id(environment)], TenancyStore.environment) {
-        catalogue.put(row)
-      }
-      let keys = try session.rows(Self.keys, [.id(key)]) { row throws(PostgresError) in
-        (
-          key: try TenancyStore.key(row), hash: KeyHash(try row.bytes(9)),
-          validUntil: try row.instantOrNil(10)
-        )
-      }
-      for entry in keys {
-        guard let hash = entry.hash else { continue }
-        catalogue.put(entry.key, hash: hash, validUntil: entry.validUntil)
-      }
-      for row in try session.rows(Self.running, [.id(experiment)], ExperimentStore.experiment) {
-        catalogue.put(row)
-      }
-    } catch {
-      throw StorageError(error)
+  // MARK: One kind; nil reads all of it.
+
+  private func loadEnvironments(_ id: ULID?, into catalogue: inout Catalogue) throws(PostgresError)
+  {
+    for row in try session.rows(Self.environments, [.id(id)], TenancyStore.environment) {
+      catalogue.put(row)
     }
   }
 
-  /// Reads a segment and the running experiments that it changes.
-  private func load(segment: ULID, into catalogue: inout Catalogue) throws(StorageError) {
-    do {
-      for row in try session.rows(Self.segments, [.id(segment)], SegmentStore.segment) {
+  private func loadKeys(_ id: ULID?, into catalogue: inout Catalogue) throws(PostgresError) {
+    let keys = try session.rows(Self.keys, [.id(id)]) { row throws(PostgresError) in
+      (
+        key: try TenancyStore.key(row), hash: KeyHash(try row.bytes(9)),
+        validUntil: try row.instantOrNil(10)
+      )
+    }
+    for entry in keys {
+      guard let hash = entry.hash else { continue }
+      catalogue.put(entry.key, hash: hash, validUntil: entry.validUntil)
+    }
+  }
+
+  private func loadSegments(_ id: ULID?, into catalogue: inout Catalogue) throws(PostgresError) {
+    for row in try session.rows(Self.segments, [.id(id)], SegmentStore.segment) {
+      catalogue.put(row)
+    }
+  }
+
+  private func loadExperiments(_ ids: [ULID], into catalogue: inout Catalogue)
+    throws(PostgresError)
+  {
+    var rest = ids[...]
+    while !rest.isEmpty {
+      let page = Array(rest.prefix(experimentsPerStatement))
+      rest = rest.dropFirst(page.count)
+      for row in try session.rows(Self.running, [.ids(page)], ExperimentStore.experiment) {
         catalogue.put(row)
       }
-      for row in try session.rows(Self.naming, [.id(segment)], ExperimentStore.experiment) {
-        catalogue.put(row)
-      }
-    } catch {
-      throw StorageError(error)
     }
   }
 
@@ -131,20 +158,21 @@ struct CatalogueReader {
   static let running = Statement(
     name: "catalogue_running",
     sql:
-      "\(ExperimentStore.selection) WHERE e.status = 'running' AND ($1::uuid IS NULL OR e.id = $1)")
+      "\(ExperimentStore.selection) WHERE e.status = 'running' AND e.id = ANY ($1::uuid[])")
+
+  static let versions = Statement(
+    name: "catalogue_versions", sql: "SELECT id, version FROM experiments WHERE status = 'running'")
 
   static let segments = Statement(
     name: "catalogue_segments",
     sql: "SELECT \(SegmentStore.columns) FROM segments WHERE $1::uuid IS NULL OR id = $1")
 
-  /// The running experiments whose audience names a segment.
+  /// The experiments whose audience names a segment.
   static let naming = Statement(
     name: "catalogue_naming",
     sql: """
-      \(ExperimentStore.selection)
-      WHERE e.status = 'running' AND e.id IN (
-        SELECT a.experiment_id FROM audience_segments a
-        JOIN segments s ON s.workspace_id = a.workspace_id AND s.key = a.segment_key
-        WHERE s.id = $1)
+      SELECT a.experiment_id FROM audience_segments a
+      JOIN segments s ON s.workspace_id = a.workspace_id AND s.key = a.segment_key
+      WHERE s.id = $1
       """)
 }

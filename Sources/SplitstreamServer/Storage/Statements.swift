@@ -49,7 +49,8 @@ enum Statements {
 
   private static let catalogue = [
     CatalogueReader.now, CatalogueReader.environments, CatalogueReader.keys,
-    CatalogueReader.running, CatalogueReader.segments, CatalogueReader.naming,
+    CatalogueReader.versions, CatalogueReader.running, CatalogueReader.segments,
+    CatalogueReader.naming,
   ]
 
   private static let audit = [AuditStore.list]

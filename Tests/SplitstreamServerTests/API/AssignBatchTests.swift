@@ -40,6 +40,33 @@ import Testing
     #expect(counts == ["4 4"])
   }
 
+  @Test("50 new assignments are one transaction; known ones ask PostgreSQL nothing")
+  func roundTrips() async throws {
+    let server = try RunningServer()
+    defer { server.stop() }
+    var keys: [String] = []
+    for _ in 0..<50 { keys.append(try await server.running().key) }
+    let list = keys.map { "\"\($0)\"" }.joined(separator: ",")
+    let body = #"{"experiments":[\#(list)],"unit_id":"unit"}"#
+    let key = TestCredential.key(server.tenant.clientKey)
+    let first = try await server.call(.assignBatch, as: key, body: body)
+    #expect(first.json["assignments"]?.members.count == 50)
+    let transactions = try server.stores.texts(
+      """
+      SELECT count(*) || ' ' || count(DISTINCT xmin::text) FROM (
+        SELECT xmin FROM assignments UNION ALL SELECT xmin FROM exposure_events) written
+      """)
+    #expect(transactions == ["100 1"])
+    // Whoever reads the table now waits until it is unlocked, or is refused at last.
+    let session = try server.stores.session()
+    try session.script("BEGIN; LOCK TABLE assignments IN ACCESS EXCLUSIVE MODE")
+    // A process that was held up for long does not rely on its memory at once.
+    try await eventually("the known are answered") {
+      try await server.call(.assignBatch, as: key, body: body).body == first.body
+    }
+    try session.script("ROLLBACK")
+  }
+
   @Test("what does not run is named, and the others are answered")
   func notRunning() async throws {
     let (running, draft) = (try await server.running(), try await server.draft())

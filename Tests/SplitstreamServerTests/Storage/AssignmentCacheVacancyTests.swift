@@ -46,7 +46,7 @@ import Testing
   func notice() throws {
     let vacancy = try #require(Vacancy(notice: "0189d8f0-0000-4000-8000-000000000001:a:b\u{e9}"))
     #expect(vacancy.experiment == ULID(high: 0x0189_d8f0_0000_4000, low: 0x8000_0000_0000_0001))
-    #expect(vacancy.unit.bytes == Array("a:b\u{e9}".utf8))
+    #expect(vacancy.unit.text.utf8.elementsEqual("a:b\u{e9}".utf8))
     for wrong in ["", "x", "x:unit", "0189d8f0-0000-4000-8000-000000000001:"] {
       #expect(Vacancy(notice: wrong) == nil)
     }

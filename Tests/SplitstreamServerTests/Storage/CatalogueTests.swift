@@ -89,6 +89,40 @@ import Testing
     #expect(CatalogueReader.change(text) == change)
   }
 
+  @Test("what is known in its present version is not read again; all else is, in any number")
+  func onlyChanges() throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let (kept, changed, stopped) = (ExperimentRow(), ExperimentRow(), ExperimentRow())
+    for row in [kept, changed, stopped] { try row.insert(in: session) }
+    let reader = CatalogueReader(session: session, experimentsPerStatement: 2)
+    let before = try reader.all()
+    let added = ExperimentRow()
+    try added.insert(in: session)
+    func execute(_ sql: String, _ id: ULID) throws {
+      _ = try session.execute(Statement(name: sql, sql: sql), [.id(id)])
+    }
+    try execute("UPDATE experiments SET version = version + 1 WHERE id = $1", changed.id)
+    try execute("UPDATE experiments SET status = 'stopped' WHERE id = $1", stopped.id)
+    let after = try reader.all(butWhatIsIn: before)
+    func find(_ row: ExperimentRow, in catalogue: Catalogue) -> RunningExperiment? {
+      catalogue.running(ExperimentKey(row.key), in: row.environment)
+    }
+    #expect(find(kept, in: before) != nil && find(kept, in: before) === find(kept, in: after))
+    #expect(find(changed, in: before)?.version == 1 && find(changed, in: after)?.version == 2)
+    #expect(find(stopped, in: before) != nil && find(stopped, in: after) == nil)
+    #expect(find(added, in: before) == nil && find(added, in: after)?.id == added.id)
+    // A segment may be in any audience.
+    try execute(
+      """
+      INSERT INTO segments (id, workspace_id, key, name, audience)
+      VALUES ($1, (SELECT min(id::text) FROM workspaces)::uuid, 'adults', '',
+        '{"attribute":"age","op":"gte","value":18}')
+      """, .new())
+    let rewritten = try reader.all(butWhatIsIn: after)
+    #expect(find(kept, in: rewritten) !== find(kept, in: after))
+  }
+
   @Test("a change that cannot be read leaves the catalogue as it was")
   func unreadable() throws {
     let session = try StorageTesting.shared().session()
@@ -98,12 +132,12 @@ import Testing
     catalogue.put(key, hash: pepper.hash("one"))
     session.close()
     #expect(throws: StorageError.self) {
-      try CatalogueReader(session: session).apply(.key(key.id), to: &catalogue)
+      try CatalogueReader(session: session).apply([.key(key.id)], to: &catalogue)
     }
     #expect(catalogue.key(pepper.hash("one"), at: ServerClock.processTime()) == key)
     // A key that the database does not have, or no longer in force, is removed.
     let open = try StorageTesting.shared().session()
-    try CatalogueReader(session: open).apply(.key(key.id), to: &catalogue)
+    try CatalogueReader(session: open).apply([.key(key.id)], to: &catalogue)
     #expect(catalogue.key(pepper.hash("one"), at: ServerClock.processTime()) == nil)
   }
 }
