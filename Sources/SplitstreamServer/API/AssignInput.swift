@@ -3,10 +3,11 @@ struct AssignBody {
   let experiment: ExperimentKey
   let unit: UnitID
   let logsExposure: Bool
-  private let body: JSONValue
+  /// Nil when it says nothing of the unit.
+  private let body: JSONValue?
 
   /// What the caller says of the unit; only a new unit of an experiment with an audience needs it.
-  var context: JSONValue? { body["context"] }
+  var context: JSONValue? { body?["context"] }
 
   init(_ request: Request) throws(APIError) {
     try BodyReader.checkContentType(request)
@@ -57,6 +58,7 @@ struct AssignBody {
     self.experiment = ExperimentKey(slice(experiment))
     self.unit = unit
     self.logsExposure = logsExposure ?? true
+    body = nil
   }
 
   /// What is wrong, member by member; the plain path does not pay for it.

@@ -72,27 +72,25 @@ extension Timestamp {
     let time = microseconds - day * dayLength
     let (year, month, dayOfMonth) = Self.date(daysSince1970: day)
     let second = time / 1_000_000
-    func pair(_ value: Int) {
-      bytes.append(0x30 + UInt8(truncatingIfNeeded: value / 10))
-      bytes.append(0x30 + UInt8(truncatingIfNeeded: value % 10))
+    bytes.append(addingCapacity: 27) { output in
+      output.append(pair: year / 100)
+      output.append(pair: year % 100)
+      output.append(UInt8(ascii: "-"))
+      output.append(pair: month)
+      output.append(UInt8(ascii: "-"))
+      output.append(pair: dayOfMonth)
+      output.append(UInt8(ascii: "T"))
+      output.append(pair: second / 3600)
+      output.append(UInt8(ascii: ":"))
+      output.append(pair: second / 60 % 60)
+      output.append(UInt8(ascii: ":"))
+      output.append(pair: second % 60)
+      output.append(UInt8(ascii: "."))
+      output.append(pair: time % 1_000_000 / 10_000)
+      output.append(pair: time % 10_000 / 100)
+      output.append(pair: time % 100)
+      output.append(UInt8(ascii: "Z"))
     }
-    pair(year / 100)
-    pair(year % 100)
-    bytes.append(UInt8(ascii: "-"))
-    pair(month)
-    bytes.append(UInt8(ascii: "-"))
-    pair(dayOfMonth)
-    bytes.append(UInt8(ascii: "T"))
-    pair(second / 3600)
-    bytes.append(UInt8(ascii: ":"))
-    pair(second / 60 % 60)
-    bytes.append(UInt8(ascii: ":"))
-    pair(second % 60)
-    bytes.append(UInt8(ascii: "."))
-    pair(time % 1_000_000 / 10_000)
-    pair(time % 10_000 / 100)
-    pair(time % 100)
-    bytes.append(UInt8(ascii: "Z"))
   }
 
   /// From 0001-01-01T00:00:00Z to the end of 9999.
@@ -125,6 +123,14 @@ extension Timestamp {
   private static func days(in month: Int, of year: Int) -> Int {
     let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     return month == 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].contains(month) ? 30 : 31
+  }
+}
+
+extension OutputSpan<UInt8> {
+  /// Two decimal digits.
+  fileprivate mutating func append(pair value: Int) {
+    append(0x30 + UInt8(truncatingIfNeeded: value / 10))
+    append(0x30 + UInt8(truncatingIfNeeded: value % 10))
   }
 }
 

@@ -79,9 +79,9 @@ struct ULID: Hashable, Sendable, Comparable {
 
   /// Appends the 26 characters.
   func append(to bytes: inout [UInt8]) {
-    let start = bytes.count
-    bytes.append(contentsOf: repeatElement(0, count: 26))
-    write { bytes[start + $0] = $1 }
+    var text = InlineArray<26, UInt8>(repeating: 0)
+    write { text[$0] = $1 }
+    text.span.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
   }
 
   static func < (left: ULID, right: ULID) -> Bool {

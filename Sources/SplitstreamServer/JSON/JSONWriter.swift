@@ -72,14 +72,19 @@ struct JSONWriter {
 
   /// A member's name from the source, which needs no escapes.
   mutating func key(_ name: StaticString) {
-    comma()
-    bytes.append(UInt8(ascii: "\""))
-    name.withUTF8Buffer {
-      assert(!$0.contains { JSONEscapes.isNeeded(for: $0) }, "a member's name that needs escapes")
-      bytes.append(contentsOf: $0)
+    let count = name.utf8CodeUnitCount
+    bytes.append(addingCapacity: count + 4) { output in
+      if needsComma { output.append(UInt8(ascii: ",")) }
+      output.append(UInt8(ascii: "\""))
+      for index in 0..<count {
+        let byte = name.utf8Start[index]
+        assert(!JSONEscapes.isNeeded(for: byte), "a member's name that needs escapes")
+        output.append(byte)
+      }
+      output.append(UInt8(ascii: "\""))
+      output.append(UInt8(ascii: ":"))
     }
-    bytes.append(UInt8(ascii: "\""))
-    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
   }
 
   mutating func key(_ name: String) {
