@@ -1,5 +1,52 @@
 // The statements of `AssignmentStore`.
 extension AssignmentStore {
+  /// Decides what most wishes get: those without a mutex group whose unit was never vacated. Stores
+  /// them without looking for a conflict first, at half the cost; somebody else's row of the same
+  /// moment is a violation of the primary key, and nothing is stored.
+  static let decideFirst = Statement(
+    name: "assignment_decide_first",
+    sql: """
+      WITH seen AS (
+        SELECT wish.*, a.assignment_id AS stored_id, a.variant_id AS stored_variant_id,
+          a.reason AS stored_reason, a.generation AS stored_generation,
+          a.exposure_logged_at AS stored_exposure, o.variant_id AS forced_id
+        FROM (
+          SELECT experiment_id, unit_id COLLATE "C" AS unit_id, assignment_id, variant_id, epoch,
+            exposes, takes_part
+          FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::bigint[],
+            $6::boolean[], $7::boolean[])
+            AS wish (experiment_id, unit_id, assignment_id, variant_id, epoch, exposes,
+              takes_part)) wish
+        LEFT JOIN LATERAL (
+          SELECT * FROM assignments
+          WHERE experiment_id = wish.experiment_id AND unit_id = wish.unit_id OFFSET 0) a ON true
+        LEFT JOIN LATERAL (
+          SELECT variant_id FROM assignment_overrides
+          WHERE experiment_id = wish.experiment_id AND unit_id = wish.unit_id OFFSET 0) o ON true),
+      stored AS (
+        INSERT INTO assignments
+          (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch,
+           exposure_logged_at)
+        SELECT experiment_id, unit_id, assignment_id, coalesce(forced_id, variant_id),
+          CASE WHEN forced_id IS NULL THEN 'bucketed' ELSE 'forced' END, 1, epoch,
+          CASE WHEN exposes THEN now() END
+        FROM seen
+        WHERE stored_id IS NULL AND (takes_part OR forced_id IS NOT NULL)
+        RETURNING \(columns)),
+      exposed AS (
+        INSERT INTO exposure_events (id, experiment_id, unit_id, generation, variant_id)
+        SELECT assignment_id, experiment_id, unit_id, generation, variant_id
+        FROM stored WHERE exposure_logged_at IS NOT NULL)
+      SELECT \(columns), 0::bigint AS verdict FROM stored
+      UNION ALL
+      SELECT experiment_id, unit_id, stored_id, stored_variant_id, stored_reason,
+        stored_generation, stored_exposure, 0
+      FROM seen WHERE stored_id IS NOT NULL
+      UNION ALL
+      SELECT experiment_id, unit_id, assignment_id, NULL, 'bucketed', 1, NULL, 2
+      FROM seen WHERE stored_id IS NULL AND NOT takes_part AND forced_id IS NULL
+      """)
+
   /// Decides what each wish gets: the row that is there; else a claim where there is a mutex group,
   /// the row and its exposure. Answers every wish but those that somebody else decided at the same
   /// moment; asked again, they are found.

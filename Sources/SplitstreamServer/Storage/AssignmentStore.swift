@@ -22,7 +22,7 @@ final class AssignmentStore {
   private let loop: EventLoop
   /// The wishes of one request stay together: one round trip for all of them.
   private lazy var batcher = TurnBatcher<[AssignmentWish], [AssignmentOutcome]>(
-    loop: loop, weightMax: 256, weight: \.count
+    loop: loop, weightMax: 256, sendsMax: database.connectionCount, weight: \.count
   ) { [unowned self] requests in
     await decide(requests)
   }
@@ -48,6 +48,8 @@ final class AssignmentStore {
     let place: AssignmentCache.Place
     /// Of the row that this would be; another when the row was vacated.
     var generation = 1
+
+    var variantID: ULID { wish.experiment.variant(of: wish.unit, generation: generation).id }
 
     /// Of several at once, one that may be assigned and exposed speaks for all.
     mutating func join(_ other: AssignmentWish) {
@@ -196,20 +198,37 @@ final class AssignmentStore {
       return a.experiment.id == b.experiment.id
         ? a.unit.bytes.lexicographicallyPrecedes(b.unit.bytes) : a.experiment.id < b.experiment.id
     }
-    let variants = sorted.map { open in
-      let experiment = open.wish.experiment
-      return experiment.variant(of: open.wish.unit, generation: open.generation).id
+    if sorted.allSatisfy({ $0.generation == 1 && $0.wish.experiment.mutexGroupID == nil }) {
+      do throws(StorageError) {
+        return try await askFirst(sorted)
+      } catch .conflict {
+        // Somebody else has stored or vacated one of them at this moment.
+      } catch {
+        throw error
+      }
     }
     return try await database.rows(
       Self.decide,
       [
         .ids(sorted.map(\.wish.experiment.id)), .units(sorted.map(\.wish.unit)),
-        .ids(sorted.map { _ in ids.make() }), .ids(variants), .ints(sorted.map(\.generation)),
+        .ids(sorted.map { _ in ids.make() }), .ids(sorted.map(\.variantID)),
+        .ints(sorted.map(\.generation)),
         .ints(sorted.map(\.wish.experiment.epoch)), .bools(sorted.map(\.wish.logsExposure)),
         .bools(sorted.map { $0.wish.exclusion == nil }),
         .ids(sorted.map(\.wish.experiment.environmentID)),
         .uuids(sorted.map { $0.wish.experiment.mutexGroupID.map(PostgresUUID.init) }),
         .ints(Self.claimRanks(sorted.map(\.wish))),
+      ], Self.answer)
+  }
+
+  private func askFirst(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer] {
+    try await database.rows(
+      Self.decideFirst,
+      [
+        .ids(wishes.map(\.wish.experiment.id)), .units(wishes.map(\.wish.unit)),
+        .ids(wishes.map { _ in ids.make() }), .ids(wishes.map(\.variantID)),
+        .ints(wishes.map(\.wish.experiment.epoch)), .bools(wishes.map(\.wish.logsExposure)),
+        .bools(wishes.map { $0.wish.exclusion == nil }),
       ], Self.answer)
   }
 

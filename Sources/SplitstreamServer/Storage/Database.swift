@@ -10,6 +10,8 @@ final class Database {
     self.connections = connections
   }
 
+  var connectionCount: Int { connections.count }
+
   /// Whether some connection is open and answers what it is asked.
   var isAnswering: Bool { connections.contains(where: \.isAnswering) }
 

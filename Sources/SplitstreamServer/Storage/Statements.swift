@@ -29,7 +29,8 @@ enum Statements {
   ]
 
   private static let assigning = [
-    AssignmentStore.decide, AssignmentStore.releaseClaim, ExposureStore.log,
+    AssignmentStore.decideFirst, AssignmentStore.decide, AssignmentStore.releaseClaim,
+    ExposureStore.log,
     UnitAssignmentStore.ofUnit, UnitAssignmentStore.ofExperiment, UnitAssignmentStore.prospect,
     VacancyStore.lockClaim, VacancyStore.vacate, VacancyStore.force, VacancyStore.unforce,
     VacancyStore.finish, VacancyStore.readOverride,

@@ -2,28 +2,34 @@
 /// turn, and gives each its own answer. Loop-owned.
 ///
 /// While a batch is under way the next one grows: the slower the store, the larger the batches, and an idle server adds
-/// no wait.
+/// no wait. Only a full one goes beside it, where the store has room for several.
 final class TurnBatcher<Item, Output: Sendable> {
   /// One answer per item, in the order of the items.
   typealias Send = ([Item]) async -> [Result<Output, StorageError>]
 
   private let loop: EventLoop
   private let weightMax: Int
+  private let sendsMax: Int
   private let weight: (Item) -> Int
   private let send: Send
   private var waiting:
     [(item: Item, continuation: UnsafeContinuation<Result<Output, StorageError>, Never>)] = []
-  private var isSending = false
+  private var waitingWeight = 0
+  /// Batches under way.
+  private var sending = 0
 
   /// - Parameters:
   ///   - weightMax: a batch ends with the item that reaches it.
+  ///   - sendsMax: so many batches may be under way at once.
   ///   - weight: of one item, in the unit of `weightMax`.
   init(
-    loop: EventLoop, weightMax: Int, weight: @escaping (Item) -> Int = { _ in 1 },
+    loop: EventLoop, weightMax: Int, sendsMax: Int = 1,
+    weight: @escaping (Item) -> Int = { _ in 1 },
     send: @escaping Send
   ) {
     self.loop = loop
     self.weightMax = weightMax
+    self.sendsMax = sendsMax
     self.weight = weight
     self.send = send
     loop.atEndOfTurn { [weak self] in self?.sendWaiting() }
@@ -33,19 +39,26 @@ final class TurnBatcher<Item, Output: Sendable> {
   func submit(_ item: Item) async throws(StorageError) -> Output {
     let result = await withUnsafeContinuation { continuation in
       waiting.append((item, continuation))
+      waitingWeight += weight(item)
     }
     return try result.get()
   }
 
   private func sendWaiting() {
-    guard !isSending, !waiting.isEmpty else { return }
-    isSending = true
-    let batcher = LoopConfined(self, to: loop)
-    Task.immediate(executorPreference: loop) {
-      let batcher = batcher.value
-      while !batcher.waiting.isEmpty { await batcher.sendOne() }
-      batcher.isSending = false
+    while maySend(beside: sending) {
+      sending += 1
+      let batcher = LoopConfined(self, to: loop)
+      Task.immediate(executorPreference: loop) {
+        let batcher = batcher.value
+        repeat { await batcher.sendOne() } while batcher.maySend(beside: batcher.sending - 1)
+        batcher.sending -= 1
+      }
     }
+  }
+
+  private func maySend(beside others: Int) -> Bool {
+    if waiting.isEmpty { return false }
+    return others == 0 || others < sendsMax && waitingWeight >= weightMax
   }
 
   private func sendOne() async {
@@ -57,6 +70,7 @@ final class TurnBatcher<Item, Output: Sendable> {
     }
     let batch = Array(waiting[..<count])
     waiting.removeFirst(count)
+    waitingWeight -= total
     let results = await send(batch.map(\.item))
     precondition(results.count == batch.count, "a batch must answer every item")
     for (entry, result) in zip(batch, results) { entry.continuation.resume(returning: result) }

@@ -168,6 +168,48 @@ import Testing
         .id(first.id)) == ["a1", "b2"])
   }
 
+  @Test(
+    "a row that another process commits meanwhile is the answer; the rest of the batch is stored")
+  func overtaken() async throws {
+    let experiment = try RunningExperiment.sample()
+    let stores = try StorageTesting.separate()
+    let theirs = ULID.new()
+    let texts = ["a", "b", "c"]
+    try await stores.onLoop { database, loop in
+      let session = try stores.session()
+      try session.script("BEGIN")
+      try session.execute(
+        Statement(
+          name: "theirs",
+          sql: """
+            INSERT INTO assignments
+              (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch)
+            VALUES ($1, 'b', $2, $3, 'bucketed', 1, 1)
+            """), [.id(experiment.id), .id(theirs), .id(experiment.variants[0].id)])
+      let store = AssignmentStore(
+        database: database, cache: AssignmentCache(bytesMax: 1 << 16),
+        ids: IDSource(clock: ServerClock()), on: loop)
+      let tasks = try texts.map { text in
+        let unit = try UnitID.named(text)
+        return loop.start(with: store) {
+          try await $0.assign(unit, to: experiment, logsExposure: true)
+        }
+      }
+      try await stores.waitUntil(
+        """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'transactionid'
+        """)
+      try session.script("COMMIT")
+      for (text, task) in zip(texts, tasks) {
+        let assignment = try await task.value
+        #expect((assignment.id == theirs) == (text == "b"))
+      }
+    }
+    try #expect(stores.count("SELECT count(*) FROM assignments") == 3)
+    try #expect(stores.count("SELECT count(*) FROM exposure_events") == 2)
+  }
+
   @Test("one row that PostgreSQL refuses fails alone")
   func refusedRow() async throws {
     let experiment = try RunningExperiment.sample()

@@ -6,13 +6,14 @@ import Testing
 @Suite struct TurnBatcherTests {
   /// Runs `body` with a batcher of numbers that answers their doubles, and a record of its batches.
   private func withBatcher(
-    weightMax: Int = 4, weighsItsNumber: Bool = false,
+    weightMax: Int = 4, sendsMax: Int = 1, weighsItsNumber: Bool = false,
     _ body: @escaping @Sendable (TurnBatcher<Int, Int>, Record, EventLoop) async throws -> Void
   ) async throws {
     try await LoopRunner.run { loop in
       let record = Record(loop)
       let batcher = TurnBatcher<Int, Int>(
-        loop: loop, weightMax: weightMax, weight: { weighsItsNumber ? $0 : 1 },
+        loop: loop, weightMax: weightMax, sendsMax: sendsMax,
+        weight: { weighsItsNumber ? $0 : 1 },
         send: { await record.answer($0) })
       try await body(batcher, record, loop)
     }
@@ -45,12 +46,29 @@ import Testing
     try await withBatcher(weightMax: 100) { batcher, record, loop in
       record.holds = true
       let first = loop.start(with: batcher) { try await $0.submit(1) }
-      await record.begun()
+      await record.begun(1)
       let later = [2, 3].map { item in loop.start(with: batcher) { try await $0.submit(item) } }
       record.release()
       try await #expect(first.value == 2)
       for task in later { _ = try await task.value }
       #expect(record.batches == [[1], [2, 3]])
+    }
+  }
+
+  @Test("a full batch goes beside another, as many as there is room for; others wait")
+  func beside() async throws {
+    try await withBatcher(weightMax: 2, sendsMax: 2) { batcher, record, loop in
+      record.holds = true
+      var tasks = [1].map { item in loop.start(with: batcher) { try await $0.submit(item) } }
+      await record.begun(1)
+      tasks += (2...7).map { item in loop.start(with: batcher) { try await $0.submit(item) } }
+      await record.begun(2)
+      #expect(record.batches == [[1], [2, 3]])
+      record.release()
+      for (index, task) in tasks.enumerated() {
+        try await #expect(task.value == 2 * (index + 1))
+      }
+      #expect(record.batches == [[1], [2, 3], [4, 5], [6, 7]])
     }
   }
 
@@ -83,7 +101,7 @@ import Testing
     var holds = false
     var waits = true
     private let loop: EventLoop
-    private var held: UnsafeContinuation<Void, Never>?
+    private var held: [UnsafeContinuation<Void, Never>] = []
     private var waiter: UnsafeContinuation<Void, Never>?
 
     init(_ loop: EventLoop) { self.loop = loop }
@@ -91,21 +109,25 @@ import Testing
     func answer(_ items: [Int]) async -> [Result<Int, StorageError>] {
       batches.append(items)
       if holds {
-        waiter?.resume()
-        await withUnsafeContinuation { held = $0 }
+        await withUnsafeContinuation { continuation in
+          held.append(continuation)
+          waiter?.resume()
+          waiter = nil
+        }
       } else if waits {
         await loop.sleep(seconds: 0)
       }
       return items.map { $0 < 0 ? .failure(.backlogFull) : .success(2 * $0) }
     }
 
-    func begun() async {
-      if held == nil { await withUnsafeContinuation { waiter = $0 } }
+    func begun(_ count: Int) async {
+      while held.count < count { await withUnsafeContinuation { waiter = $0 } }
     }
 
     func release() {
       holds = false
-      held?.resume()
+      for continuation in held { continuation.resume() }
+      held = []
     }
   }
 }
