@@ -1,14 +1,27 @@
 /// The /v1 API on one loop: finds the operation, knows the caller, asks the handler, turns errors into problems.
 final class APIService: Application {
-  /// To a place in `routes`.
+  /// To a place in `endpoints`.
   private let router: Router<Int>
-  private let routes: [(operation: Operation, route: Route)]
+  private let endpoints: [Endpoint]
   private let authenticator: Authenticator
   private let idempotency: IdempotencyGuard
   private let catalogue: CatalogueHolder
   private let bodyBytesMax: (usual: Int, batch: Int)
   private let jsonDepthMax: Int
   private let log: (any Error, Request) -> Void
+
+  private final class Endpoint {
+    let operation: Operation
+    /// SDKs call it, also from web pages.
+    let isShared: Bool
+    let route: Route
+
+    init(_ operation: Operation, _ route: Route) {
+      self.operation = operation
+      isShared = operation.access == .sdk
+      self.route = route
+    }
+  }
 
   /// Who answers an operation.
   enum Route {
@@ -23,11 +36,11 @@ final class APIService: Application {
     bodyBytesMax: (usual: Int, batch: Int), jsonDepthMax: Int,
     log: @escaping (any Error, Request) -> Void
   ) {
-    routes = Operation.allCases.compactMap { operation in
-      handlers[operation].map { (operation, $0) }
+    endpoints = Operation.allCases.compactMap { operation in
+      handlers[operation].map { Endpoint(operation, $0) }
     }
     router = Router(
-      routes.enumerated().map { ($1.operation.method, $1.operation.path, $0) })
+      endpoints.enumerated().map { ($1.operation.method, $1.operation.path, $0) })
     self.authenticator = authenticator
     self.idempotency = idempotency
     self.catalogue = catalogue
@@ -38,42 +51,41 @@ final class APIService: Application {
 
   func answerNow(_ request: Request) -> Response? {
     do {
-      let (place, parameters) = try find(request)
+      let (endpoint, parameters) = try find(request)
       // A request is not copied for nothing.
       if parameters.isEmpty && request.nestingMax == jsonDepthMax {
-        return try answerNow(request, place)
+        return try answerNow(request, endpoint)
       }
-      return try answerNow(routed(request, parameters), place)
+      return try answerNow(routed(request, parameters), endpoint)
     } catch {
       return refusal(error, request)
     }
   }
 
-  private func answerNow(_ request: Request, _ place: Int) throws -> Response? {
-    let operation = routes[place].operation
-    switch routes[place].route {
+  private func answerNow(_ request: Request, _ endpoint: Endpoint) throws -> Response? {
+    switch endpoint.route {
     case .open(let handler): return handler.answer(request)
     case .keyed(let handler):
-      let caller = try caller(request, operation)
-      if IdempotencyGuard.applies(to: request, operation) { return nil }
+      let caller = try caller(request, endpoint.operation)
+      if IdempotencyGuard.applies(to: request, endpoint.operation) { return nil }
       guard var response = try handler.answerNow(request, for: caller) else { return nil }
-      if operation.access == .sdk { CORS.allow(&response) }
+      if endpoint.isShared { CORS.allow(&response) }
       return response
     }
   }
 
   func answer(_ request: Request) async -> Response {
     do {
-      let (place, parameters) = try find(request)
+      let (endpoint, parameters) = try find(request)
       let request = routed(request, parameters)
-      let operation = routes[place].operation
-      switch routes[place].route {
+      let operation = endpoint.operation
+      switch endpoint.route {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
         let caller = try caller(request, operation)
         guard IdempotencyGuard.applies(to: request, operation) else {
           var response = try await handler.answer(request, for: caller)
-          if operation.access == .sdk { CORS.allow(&response) }
+          if endpoint.isShared { CORS.allow(&response) }
           return response
         }
         return try await idempotency.answer(request, operation, for: caller) {
@@ -107,10 +119,10 @@ final class APIService: Application {
     let problem: ProblemDetails
   }
 
-  /// Where in `routes` a request leads, and what its path says.
-  private func find(_ request: Request) throws -> (place: Int, parameters: [String]) {
+  /// Where a request leads, and what its path says.
+  private func find(_ request: Request) throws -> (endpoint: Endpoint, parameters: [String]) {
     switch router.match(request.method, request.rawPath) {
-    case .found(let place, let parameters): return (place, parameters)
+    case .found(let place, let parameters): return (endpoints[place], parameters)
     case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
     case .notFound: throw Refusal(problem: .notFound())
     case .malformed(let error): throw error
@@ -156,7 +168,7 @@ final class APIService: Application {
   private func sdkMethods(at path: ArraySlice<UInt8>) -> [String] {
     [HTTPMethod.get, .post].filter { method in
       if case .found(let place, _) = router.match(method, path) {
-        routes[place].operation.access == .sdk
+        endpoints[place].isShared
       } else {
         false
       }
