@@ -54,12 +54,13 @@ differential: build ## Compare how our server and nginx frame tricky requests
 bench-http: build ## CPU time per GET /v1/healthz against nginx
 	@python3 Tests/Benchmarks/bench_http.py
 
-bench-assign: build ## CPU time per cached POST /v1/assign against nginx
-	@python3 Tests/Benchmarks/bench_assign.py
+bench-assign: build ## What POST /v1/assign costs, beside nginx and beside PostgreSQL alone
+	@python3 Tests/Benchmarks/bench_assign.py $(ARGS)
 
 # Inherited by `packages`, which they all need.
 differential bench-http bench-assign: NEEDS += \
   /usr/sbin/nginx=nginx-light /usr/bin/wrk=wrk /usr/bin/python3=python3
+bench-assign: NEEDS += /usr/bin/cc=gcc
 
 contract: build ## Try what openapi.json promises with schemathesis and a generated Python client
 	@Tests/Contract/run
