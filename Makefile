@@ -41,12 +41,9 @@ test: packages ## Run the tests against stores of their own; some: make test FIL
 fuzz: ## Fuzz the parsers, each for a minute; longer: make fuzz SECONDS=600
 	@Tests/Fuzz/run $(or $(SECONDS),60)
 
-# Debian's libpq, hiredis, libsodium and OpenSSL are not instrumented; what is watched is our code.
 sanitize: packages ## Run the tests under address and under thread sanitizer; some: FILTER=HTTP
-	@for sanitizer in address thread; do
-	  swift test --disable-xctest --sanitize=$$sanitizer --scratch-path .build-$$sanitizer \
-	    $(if $(FILTER),--filter "$(FILTER)")
-	done
+	@Tests/Sanitize/run address "$(FILTER)"
+	@Tests/Sanitize/run thread "$(FILTER)"
 
 differential: build ## Compare how our server and nginx frame tricky requests
 	@python3 Tests/Differential/framing.py

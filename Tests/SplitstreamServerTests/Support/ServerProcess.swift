@@ -69,11 +69,8 @@ final class ServerProcess: Sendable {
 
   deinit { process.kill(SIGKILL) }
 
-  /// Built together with the tests, next to them.
-  private static let program: String = {
-    let arguments = CommandLine.arguments
-    let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
-    let folder = bundle.map { URL(filePath: $0).deletingLastPathComponent().path }
-    return (folder ?? Repository.root.path + "/.build/debug") + "/splitstream-server"
-  }()
+  /// Built together with the tests, next to their program: whatever the folder of this build.
+  private static let program =
+    URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+    .deletingLastPathComponent().path + "/splitstream-server"
 }
