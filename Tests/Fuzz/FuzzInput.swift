@@ -11,3 +11,9 @@ func fuzzCuts(of bytes: [UInt8]) -> [Int] {
   for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
   return [Int(hash % UInt64(bytes.count)), Int((hash >> 32) % UInt64(bytes.count))]
 }
+
+/// The first line, without its end, and what follows it.
+func fuzzLines(_ bytes: [UInt8]) -> (first: [UInt8], rest: [UInt8]) {
+  let first = bytes.prefix { $0 != 0x0a }
+  return (Array(first), Array(bytes[first.endIndex...].dropFirst()))
+}

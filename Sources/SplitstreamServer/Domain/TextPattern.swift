@@ -35,7 +35,7 @@ struct TextPattern: Equatable, Sendable {
   }
 
   /// - Parameter steps: raised by the number of states visited, at most `positionsMax` + 1 for each
-  ///   byte and for each end of the text.
+  ///   byte, and that squared for each end of the text: anchors may stand one behind the other.
   func isFound(in text: Span<UInt8>, steps: inout Int) -> Bool {
     automaton.isFound(in: text, steps: &steps)
   }
