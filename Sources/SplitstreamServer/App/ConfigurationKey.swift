@@ -42,11 +42,11 @@ struct ConfigurationKey: Sendable {
       "Path of a unix socket through which a successor takes the listening sockets over."),
     key(
       "server", "connections_max", .integer(1...1_000_000, unit: "", \.server.connectionsMax),
-      "Open client connections of each port; more wait in the kernel's queue."),
+      "Open client connections, of both ports together; more wait in the kernel's queue."),
     key(
       "server", "connections_per_address_max",
       .integer(1...1_000_000, unit: "", \.server.connectionsPerAddressMax),
-      "Of one IPv4 address or IPv6 /64; one more is closed. A proxy's clients share its own."
+      "Of one IPv4 address or IPv6 /64; one more gets 503 and ends. A proxy's clients share its own."
     ),
 
     key(
@@ -60,7 +60,7 @@ struct ConfigurationKey: Sendable {
       "Port for HTTPS beside `server.port`; 0 is none."),
     key(
       "tls", "redirect", .flag(\.tls.redirect),
-      "Whether `server.port` only answers 308 to HTTPS."),
+      "Whether `server.port` only answers 308 to HTTPS, but for `healthz` and `readyz`."),
 
     key(
       "proxies", "trusted", .networks(\.proxies.trusted),

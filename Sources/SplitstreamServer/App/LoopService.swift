@@ -91,7 +91,8 @@ final class LoopService {
           application: service, entrance: secured, use: shared.clientUse,
           notice: notice))
       if configuration.tls.redirect {
-        plainService = HTTPSRedirect(to: tls.listener.port, else: service)
+        plainService = HTTPSRedirect(
+          to: tls.listener.port, probes: [Operation.healthz, .readyz].map(\.path), else: service)
       }
     }
     servers.append(
@@ -280,7 +281,7 @@ extension TransportLimits {
     request.requestLineBytesMax = configuration.limits.requestLineBytesMax
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
-    connectionsMax = max(1, configuration.server.connectionsMax / configuration.loopCount)
+    connectionsMax = configuration.server.connectionsMax
     handshakeSecondsMax = Double(configuration.limits.handshakeSecondsMax)
     connectionsPerAddressMax = configuration.server.connectionsPerAddressMax
     requestsPerConnectionMax = configuration.limits.requestsPerConnectionMax

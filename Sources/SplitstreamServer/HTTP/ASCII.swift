@@ -60,6 +60,18 @@ struct ByteSet: Sendable {
 }
 
 extension ArraySlice<UInt8> {
+  /// Whether these are the same bytes, compared by words.
+  func isSame(as other: [UInt8]) -> Bool {
+    guard count == other.count else { return false }
+    // Unsafe: both have `count` bytes.
+    return withUnsafeBytes { mine in
+      other.withUnsafeBytes { theirs in
+        guard let mine = mine.baseAddress, let theirs = theirs.baseAddress else { return true }
+        return memcmp(mine, theirs, other.count) == 0
+      }
+    }
+  }
+
   /// Whether these bytes are `text`, given in lower case, but for the case of ASCII letters.
   func matches(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
@@ -118,15 +130,7 @@ extension [UInt8] {
   /// Appends a number of at least 0 in decimal, without a String.
   mutating func append(decimal number: Int) {
     precondition(number >= 0, "HTTP writes no negative number")
-    var digits: InlineArray<20, UInt8> = .init(repeating: ASCII.zero)
-    var first = 19
-    var rest = number
-    while rest >= 10 {
-      digits[first] = ASCII.zero + UInt8(rest % 10)
-      rest /= 10
-      first -= 1
-    }
-    digits[first] = ASCII.zero + UInt8(rest)
-    for index in first..<20 { append(digits[index]) }
+    if number >= 10 { append(decimal: number / 10) }
+    append(ASCII.zero + UInt8(number % 10))
   }
 }

@@ -1,16 +1,22 @@
-/// Sends everybody to the same place by HTTPS; who has come by HTTPS through a proxy is answered.
+/// Sends everybody to the same place by HTTPS. Who has come by HTTPS through a proxy is answered,
+/// and so are a load balancer's probes, which take a redirect for a fault.
 final class HTTPSRedirect: Application {
   private let application: any Application
   private let port: Int
+  private let probes: [[UInt8]]
 
-  /// - Parameter port: where HTTPS is served on this host.
-  init(to port: Int, else application: any Application) {
+  /// - Parameters:
+  ///   - port: where HTTPS is served on this host.
+  ///   - probes: the paths that are answered by HTTP, too.
+  init(to port: Int, probes: [String] = [], else application: any Application) {
     self.port = port
+    self.probes = probes.map { [UInt8]($0.utf8) }
     self.application = application
   }
 
   func answerNow(_ request: Request) -> Response? {
-    request.origin.isSecure ? application.answerNow(request) : redirection(of: request)
+    request.origin.isSecure || probes.contains(where: request.rawPath.isSame)
+      ? application.answerNow(request) : redirection(of: request)
   }
 
   func answer(_ request: Request) async -> Response { await application.answer(request) }

@@ -17,12 +17,14 @@ final class HTTPServer: Watcher {
 
   private let listener: Listener
   private let notice: (Notice) -> Void
-  private var writer = ResponseWriter()
+  // Without checks at run time, as in `ClientConnection`: nothing that they call comes back here.
+  @exclusivity(unchecked) private var writer = ResponseWriter()
+  @exclusivity(unchecked) private var spareInputs: [InputBuffer] = []
+  @exclusivity(unchecked) private var spareOutputs: [OutputBuffer] = []
   private var connections: [ClientConnection] = []
   private var isAccepting = false
+  private var toldOfMax = false
   private var toldOfAddress = false
-  private var spareInputs: [InputBuffer] = []
-  private var spareOutputs: [OutputBuffer] = []
   private var sweep: DeadlineToken?
   private var stopped: (() -> Void)?
 
@@ -30,11 +32,11 @@ final class HTTPServer: Watcher {
   enum Notice: Equatable, Sendable {
     /// accept4(2) failed with this `errno`; it is tried again shortly.
     case acceptFailed(code: Int32)
+    /// Said once between two sweeps, like the next.
     case connectionsMaxReached(Int)
+    case connectionsPerAddressMaxReached(Int, IPAddress)
     /// OpenSSL could not begin a session.
     case tlsFailed(TLSError)
-    /// Said once between two sweeps.
-    case connectionsPerAddressMaxReached(Int, IPAddress)
   }
 
   init(
@@ -53,8 +55,8 @@ final class HTTPServer: Watcher {
 
   var connectionCount: Int { connections.count }
 
-  /// Whether new clients wait because there is no room for them.
-  var isFull: Bool { !isAccepting }
+  /// Whether new clients wait, of this server or another, because there is no room for them.
+  var isFull: Bool { !isAccepting || use.connectionCount >= limits.connectionsMax }
 
   func start() throws(EventLoopError) {
     try loop.watch(listener.fd, .read, self)
@@ -102,7 +104,7 @@ final class HTTPServer: Watcher {
   func takeOutput() -> OutputBuffer { spareOutputs.popLast() ?? OutputBuffer() }
 
   /// Keeps the buffers of a connection that has become idle for those that are busy.
-  func giveBack(_ input: InputBuffer, _ output: OutputBuffer) {
+  func giveBack(_ input: consuming InputBuffer, _ output: consuming OutputBuffer) {
     if !input.isBare && spareInputs.count < Self.sparesMax { spareInputs.append(input) }
     if !output.isBare && spareOutputs.count < Self.sparesMax { spareOutputs.append(output) }
   }
@@ -115,7 +117,6 @@ final class HTTPServer: Watcher {
       connections[connection.slot] = last
       last.slot = connection.slot
     }
-    resumeAccepting()
     endIfEmpty()
   }
 
@@ -127,14 +128,12 @@ final class HTTPServer: Watcher {
 
   private func accept(upTo count: Int) {
     for _ in 0..<count {
-      guard connections.count < limits.connectionsMax else {
-        pauseAccepting(.connectionsMaxReached(limits.connectionsMax))
-        return
-      }
+      guard use.reserveConnection(max: limits.connectionsMax) else { return waitForRoom() }
       switch listener.accept() {
       case .connection(let fd, let address): admit(fd, from: address)
-      case .none: return
+      case .none: return use.releaseConnection()
       case .exhausted(let code):
+        use.releaseConnection()
         // The listener would stay readable and the loop would spin: look away for a moment.
         pauseAccepting(.acceptFailed(code: code))
         loop.schedule(afterSeconds: limits.acceptRestSeconds) { [weak self] in
@@ -145,14 +144,15 @@ final class HTTPServer: Watcher {
     }
   }
 
+  /// - Parameter fd: a connection that is reserved and not counted for its address yet.
   private func admit(_ fd: Int32, from address: IPAddress) {
     guard use.enter(address, max: limits.connectionsPerAddressMax) else {
       if !toldOfAddress {
         notice(.connectionsPerAddressMaxReached(limits.connectionsPerAddressMax, address))
       }
       toldOfAddress = true
-      Glibc.close(fd)
-      return
+      refuse(fd)
+      return use.releaseConnection()
     }
     let tls: TLSSession?
     do throws(TLSError) {
@@ -177,14 +177,40 @@ final class HTTPServer: Watcher {
     }
   }
 
-  private func pauseAccepting(_ reason: Notice) {
+  /// Tells a client that it has too many connections, at once and without keeping its own: what it
+  /// sends later resets it. With TLS there is no way to tell before a handshake.
+  private func refuse(_ fd: Int32) {
+    let stream = ByteStream(fd: fd)
+    if entrance.tls == nil {
+      var output = OutputBuffer()
+      let problem = HTTPError.framing(.unavailable, "This address has too many connections open.")
+      write(application.problem(for: problem), isHead: false, .close, to: &output)
+      _ = output.send(to: stream)
+      _ = stream.endOutput()
+      // Unread bytes would make the close a reset, which destroys the answer.
+      _ = stream.discard()
+    }
+    stream.close()
+  }
+
+  /// Accepts nobody until a connection has gone, of whatever loop.
+  private func waitForRoom() {
+    pauseAccepting(toldOfMax ? nil : .connectionsMaxReached(limits.connectionsMax))
+    toldOfMax = true
+    let confined = LoopConfined(self, to: loop)
+    use.whenConnectionGoes { [loop] in loop.submit { confined.value.resumeAccepting() } }
+    // One may have gone in between.
+    if use.connectionCount < limits.connectionsMax { resumeAccepting() }
+  }
+
+  private func pauseAccepting(_ reason: Notice?) {
     isAccepting = false
     loop.rewatch(listener.fd, [])
-    notice(reason)
+    if let reason { notice(reason) }
   }
 
   private func resumeAccepting() {
-    guard !isAccepting, !isStopping, connections.count < limits.connectionsMax else { return }
+    guard !isAccepting, !isStopping else { return }
     isAccepting = true
     loop.rewatch(listener.fd, .read)
   }
@@ -194,7 +220,7 @@ final class HTTPServer: Watcher {
   private func scheduleSweep() {
     sweep = loop.schedule(afterSeconds: limits.sweepSeconds) { [weak self] in
       guard let self else { return }
-      toldOfAddress = false
+      (toldOfMax, toldOfAddress) = (false, false)
       // A copy: connections leave the list while it is walked.
       let connections = connections
       for connection in connections { connection.checkTimes() }

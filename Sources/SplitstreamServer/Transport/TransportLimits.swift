@@ -1,9 +1,10 @@
-/// What one loop's server spends at most on its clients.
+/// What a server spends at most on its clients.
 struct TransportLimits: Sendable {
   var request = RequestLimits()
-  /// Open client connections of one loop. Beyond it new ones wait in the kernel's queue.
-  var connectionsMax = 10_000
-  /// Open connections of one address (with IPv6: of one /64), over all loops. One more is closed.
+  /// Open client connections over all loops and ports. Beyond it new ones wait in the kernel's
+  /// queue.
+  var connectionsMax = 20_000
+  /// Open connections of one address (with IPv6: of one /64), over all loops. One more is refused.
   var connectionsPerAddressMax = 2_000
   /// Requests of one connection; the answer to the last ends it.
   var requestsPerConnectionMax = 100_000

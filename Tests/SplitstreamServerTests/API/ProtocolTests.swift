@@ -124,4 +124,13 @@ import Testing
     #expect(try await server.call(operation, body: body).status == 413)
     #expect(try await server.call(operation, as: .none, body: body).status == 413)
   }
+
+  @Test(
+    "a body that is announced as too large is a 413 before it comes, where none is expected too",
+    arguments: Operation.allCases)
+  func tooLargeLength(operation: SplitstreamServer.Operation) async throws {
+    let reply = try await server.call(operation, headers: ["Content-Length: \(1 << 30)"])
+    #expect(reply.status == 413 && reply.kind == "content-too-large")
+    #expect(reply.header("Connection") == "close")
+  }
 }

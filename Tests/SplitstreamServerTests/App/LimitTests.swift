@@ -27,7 +27,7 @@ import Testing
     configuration.limits.writeSecondsMax = 14
     configuration.limits.bytesPerSecondMin = 16
     let limits = TransportLimits(configuration)
-    #expect(limits.connectionsMax == 15 && limits.connectionsPerAddressMax == 1)
+    #expect(limits.connectionsMax == 30 && limits.connectionsPerAddressMax == 1)
     #expect(limits.idleSecondsMaxWhenStopping == 2)
     #expect(limits.request.requestLineBytesMax == 3 && limits.request.headBytesMax == 4)
     #expect(limits.request.fieldCountMax == 5 && limits.bodyBytesInFlightMax == 8)
@@ -96,7 +96,11 @@ import Testing
     defer { server.stop() }
     let clients = try (0..<8).map { _ in try TestClient(port: server.port) }
     for client in clients { #expect(try client.get("/v1/healthz").status == 200) }
-    for _ in 1...8 { #expect(try TestClient(port: server.port).ends()) }
+    for _ in 1...8 {
+      let refused = try TestClient(port: server.port)
+      #expect(try refused.answer().status == 503)
+      #expect(try refused.ends())
+    }
     for client in clients { #expect(try client.get("/v1/healthz").status == 200) }
   }
 
@@ -116,6 +120,51 @@ import Testing
     #expect(try head.answer().status == 408)
     #expect(try body.answer().status == 408)
     #expect(try idle.ends())
+  }
+
+  @Test("who does not take its answers is given up, and holds no more than is allowed until then")
+  func slowReader() throws {
+    let server = try RunningServer { configuration in
+      configuration.server.connectionsPerAddressMax = 1
+      configuration.limits.replyBytesMax = 1_024
+      configuration.limits.writeSecondsMax = 1
+      configuration.limits.bytesPerSecondMin = 1_000_000_000
+    }
+    defer { server.stop() }
+    let slow = try TestClient(port: server.port)
+    slow.shrinkReceiveBuffer()
+    // Answers of far more than the kernel holds on the way: the server stops reading requests.
+    let requests = String(repeating: "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n", count: 5_000)
+    try slow.send(requests)
+    TestProcess.waitUntil("the slow reader is given up") {
+      (try? TestClient(port: server.port).get("/v1/healthz").status) == 200
+    }
+    #expect(throws: TestClient.Failure.self) {
+      for _ in 1...5_000 { _ = try slow.answer() }
+    }
+  }
+
+  @Test("bodies on their way are bounded together; what was there before is answered")
+  func bodiesInFlight() async throws {
+    let mebibyte = 1 << 20
+    let server = try RunningServer { configuration in
+      configuration.limits.bodyBytesMax = mebibyte
+      configuration.limits.batchBodyBytesMax = mebibyte
+      configuration.limits.bodyBytesInFlightMax = mebibyte
+    }
+    defer { server.stop() }
+    let head = "POST /v1/metrics HTTP/1.1\r\nHost: a\r\nContent-Length: \(mebibyte)\r\n\r\n"
+    func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
+    // Which of the two the server hears first is not known: until it is the large one, once more.
+    try await eventually("there is no room beside the first's body") {
+      let (first, second) = (try TestClient(port: server.port), try TestClient(port: server.port))
+      try first.send(head + spaces(mebibyte - 100))
+      try second.send(head + spaces(200))
+      second.shutdownWrite()
+      guard try second.answer().status == 503 else { return false }
+      try first.send(spaces(100))
+      return try first.answer().status == 401
+    }
   }
 
   @Test("a body of wrong members gets a problem that does not grow with it")

@@ -20,7 +20,9 @@ import Testing
   @Test func aHangUpSignalReplacesTheCertificateUnderOpenConnections() throws {
     let server = try ServerProcess(in: tls.folder, settings())
     let plain = try TestClient(port: server.port)
-    #expect(try plain.get("/v1/healthz").status == 308)
+    #expect(try plain.get("/v1/experiments").status == 308)
+    #expect(try plain.get("/v1/healthz").status == 200)
+    #expect(try plain.get("/v1/readyz").status == 503)
     let open = try tls.tunnel(tlsPort)
     #expect(try open.get("/v1/healthz").status == 200)
 
@@ -35,7 +37,7 @@ import Testing
     server.waitUntilLogged("the certificate stays as it was")
     #expect(try tls.connect(tlsPort, []).contains("subject=CN = second"))
     #expect(try open.get("/v1/healthz").status == 200)
-    #expect(try plain.get("/v1/healthz").status == 308)
+    #expect(try plain.get("/v1/experiments").status == 308)
     server.signal(SIGTERM)
     #expect(server.wait() == 0)
   }
@@ -53,7 +55,7 @@ import Testing
     #expect(server.wait() == 0)
     for _ in 1...4 {
       #expect(try tls.tunnel(tlsPort).get("/v1/healthz").status == 200)
-      #expect(try TestClient(port: port).get("/v1/healthz").status == 308)
+      #expect(try TestClient(port: port).get("/docs").status == 308)
     }
   }
 
@@ -69,6 +71,24 @@ import Testing
     server.signal(SIGTERM)
     #expect(server.wait() == 0)
     withExtendedLifetime(silent) {}
+  }
+
+  @Test("the most connections are those of both ports together")
+  func connectionsMax() throws {
+    var settings = settings()
+    settings["server.connections_max"] = "2"
+    let server = try ServerProcess(in: tls.folder, settings)
+    var plain: TestClient? = try TestClient(port: server.port)
+    #expect(try plain?.get("/v1/healthz").status == 200)
+    let first = try tls.tunnel(tlsPort)
+    #expect(try first.get("/v1/healthz").status == 200)
+    let second = try tls.tunnel(tlsPort)
+    try second.send("GET /v1/healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    TestProcess.waitUntil("the server is full") {
+      server.lines.contains { $0["notice"]?.string?.contains("connectionsMaxReached(2)") == true }
+    }
+    plain = nil
+    #expect(try second.answer().status == 200)
   }
 
   private func settings() -> [String: String] {

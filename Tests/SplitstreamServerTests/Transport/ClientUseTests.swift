@@ -20,12 +20,50 @@ import Testing
     let second = try server.client()
     #expect(try first?.get("/path?1").text == "1")
     #expect(try second.get("/path?2").text == "2")
-    #expect(try server.client().ends())
+    let refused = try server.client()
+    let problem = try refused.answer()
+    #expect(problem.status == 503 && problem.head.contains("application/problem+json"))
+    #expect(try refused.ends())
     #expect(
       server.noticed == [.connectionsPerAddressMaxReached(2, IPAddress(version4: 0x7f00_0001))])
     first = nil
     while try second.get("/connections").text != "1" {}
     #expect(try server.client().get("/path?3").text == "3")
+  }
+
+  @Test("who has sent before it is refused still learns why")
+  func refusedRequest() throws {
+    var limits = TransportLimits()
+    limits.connectionsPerAddressMax = 1
+    let server = try TestServer(limits)
+    let first = try server.client()
+    // While the loop is busy with the first, the second's request is there before it is accepted.
+    try first.send("GET /release HTTP/1.1\r\n\(host)\r\n")
+    for _ in 1...20 {
+      let second = try server.client()
+      try second.send("GET /path HTTP/1.1\r\n\(host)\r\n")
+      #expect(try second.answer().status == 503)
+    }
+  }
+
+  @Test(
+    "connections are counted over all servers, and whichever goes makes room for those who wait")
+  func connectionsTogether() throws {
+    var limits = TransportLimits()
+    limits.connectionsMax = 2
+    let use = ClientUse()
+    let servers = try (0..<3).map { _ in try TestServer(limits, use: use) }
+    var first: TestClient? = try servers[0].client()
+    let second = try servers[1].client()
+    #expect(try first?.get("/path?1").text == "1")
+    #expect(try second.get("/path?2").text == "2")
+    let third = try servers[2].client()
+    try third.send("GET /path?3 HTTP/1.1\r\n\(host)\r\n")
+    while !servers[2].noticed.contains(.connectionsMaxReached(2)) { _ = try second.get("/path") }
+    #expect(use.connectionCount == 2)
+    first = nil
+    #expect(try third.answer().text == "3")
+    #expect(use.connectionCount == 2)
   }
 
   @Test("an IPv4 address is one client, an IPv6 client has a /64")

@@ -39,12 +39,22 @@ import Testing
   func throughProxy() throws {
     let server = try redirecting(to: 443)
     let client = try server.client()
-    try client.send("GET /path?a HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n")
+    try client.send("GET /later?a HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n")
     #expect(try client.answer().text == "a")
     try client.send("GET /later?b HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n")
     #expect(try client.answer().text == "b")
-    try client.send("GET /path?c HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: http\r\n\r\n")
+    try client.send("GET /echo?c HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: http\r\n\r\n")
     #expect(try client.answer().status == 308)
+  }
+
+  @Test("a load balancer's probe is answered, and nothing that only looks like it")
+  func probes() throws {
+    let server = try redirecting(to: 443)
+    let client = try server.client()
+    #expect(try client.get("/path?a").text == "a")
+    for path in ["/path/", "/Path", "/pat", "/path2"] {
+      #expect(try client.get(path).status == 308, "\(path)")
+    }
   }
 
   private func redirecting(to port: Int) throws -> TestServer {

@@ -13,7 +13,7 @@ final class TestServer: Sendable {
   /// - Parameter redirectingTo: the port that `HTTPSRedirect` sends clients to; nil for none.
   init(
     _ limits: TransportLimits = TransportLimits(), _ entrance: Entrance = Entrance(),
-    redirectingTo tlsPort: Int? = nil
+    redirectingTo tlsPort: Int? = nil, use: ClientUse = ClientUse()
   ) throws {
     let loop = try EventLoop(index: 0)
     let listener = try Listener.bind(host: "127.0.0.1", port: 0)[0]
@@ -25,8 +25,10 @@ final class TestServer: Sendable {
       let application = TestApplication(loop: loop)
       let server = HTTPServer(
         loop: loop, listener: listener, limits: limits,
-        application: tlsPort.map { HTTPSRedirect(to: $0, else: application) } ?? application,
-        entrance: entrance, notice: { notices.add($0) })
+        application: tlsPort.map {
+          HTTPSRedirect(to: $0, probes: ["/path"], else: application)
+        } ?? application,
+        entrance: entrance, use: use, notice: { notices.add($0) })
       application.server = server
       do { try server.start() } catch { preconditionFailure("\(error)") }
       loop.run()
