@@ -19,7 +19,9 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   private(set) var now: UInt64
 
   private let epoll: Int32
-  private var watchers: [Registration?] = []
+  // Looked up for every event, and never while it is being changed: the check of that at run time
+  // is left out.
+  @exclusivity(unchecked) private var watchers: [Registration?] = []
   private var nextMark: UInt32 = 1
   private var jobs: [UnownedJob] = []
   private var runningJobs: [UnownedJob] = []
@@ -75,7 +77,9 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   /// Changes what is waited for; no system call when nothing changes.
   func rewatch(_ fd: Int32, _ interest: Readiness) {
     preconditionOnLoop()
-    guard let registration = watchers[Int(fd)], registration.interest != interest else { return }
+    guard watchers[Int(fd)]?.interest != interest, let registration = watchers[Int(fd)] else {
+      return
+    }
     watchers[Int(fd)]?.interest = interest
     let data = UInt64(registration.mark) << 32 | UInt64(UInt32(fd))
     _ = splitstream_epoll_control(epoll, EPOLL_CTL_MOD, fd, interest.rawValue, data)

@@ -3,6 +3,12 @@ struct ResponseWriter {
   private var dateSecond = -1
   /// `Date: …` with its line end, for `dateSecond`.
   private var dateLine: [UInt8] = []
+  /// Status line and date of the answer written last: most are of one status within a second.
+  private var lead: [UInt8] = []
+  private var leadStatus = 0
+  /// `Content-Type: …` of the answer written last, and up to the number of `Content-Length: `.
+  private var contentLead: [UInt8] = []
+  private var contentType: String?
 
   /// What the answer says about the connection.
   enum Persistence: Sendable {
@@ -19,18 +25,18 @@ struct ResponseWriter {
     _ response: Response, isHead: Bool, _ persistence: Persistence, unixSeconds: Int,
     to output: inout [UInt8]
   ) {
-    Self.writeStatusLine(response.status, to: &output)
-    output.append(contentsOf: date(unixSeconds))
-    if let contentType = response.contentType {
-      Self.writeField("Content-Type", contentType, to: &output)
-    }
+    updateLead(response.status, unixSeconds)
+    output.append(contentsOf: lead)
     for header in response.headers { Self.writeField(header.name, header.value, to: &output) }
     // RFC 9110 §8.6 and §15.4.5: none in 204; in 304 it would be that of the 200.
     let mayHaveBody = response.status != 204 && response.status != 304
     if mayHaveBody {
-      output.append("Content-Length: ")
+      updateContentLead(response.contentType)
+      output.append(contentsOf: contentLead)
       output.append(decimal: response.body.count)
       output.append("\r\n")
+    } else if let contentType = response.contentType {
+      Self.writeField("Content-Type", contentType, to: &output)
     }
     switch persistence {
     case .keepAlive: output.append("\r\n")
@@ -45,7 +51,8 @@ struct ResponseWriter {
     output.append("HTTP/1.1 100 Continue\r\n\r\n")
   }
 
-  private mutating func date(_ unixSeconds: Int) -> [UInt8] {
+  private mutating func updateLead(_ status: Int, _ unixSeconds: Int) {
+    if unixSeconds == dateSecond && status == leadStatus { return }
     if unixSeconds != dateSecond {
       dateSecond = unixSeconds
       dateLine.removeAll(keepingCapacity: true)
@@ -53,7 +60,18 @@ struct ResponseWriter {
       dateLine.append(contentsOf: HTTPDate.bytes(unixSeconds: unixSeconds))
       dateLine.append("\r\n")
     }
-    return dateLine
+    leadStatus = status
+    lead.removeAll(keepingCapacity: true)
+    Self.writeStatusLine(status, to: &lead)
+    lead.append(contentsOf: dateLine)
+  }
+
+  private mutating func updateContentLead(_ contentType: String?) {
+    if contentType == self.contentType && !contentLead.isEmpty { return }
+    self.contentType = contentType
+    contentLead.removeAll(keepingCapacity: true)
+    if let contentType { Self.writeField("Content-Type", contentType, to: &contentLead) }
+    contentLead.append("Content-Length: ")
   }
 
   private static func writeStatusLine(_ status: Int, to output: inout [UInt8]) {

@@ -39,7 +39,7 @@ struct Router<Route: Sendable>: Sendable {
   }
 
   func match(_ method: HTTPMethod, _ rawPath: ArraySlice<UInt8>) -> Match {
-    if let fixed = fixed[Self.hash(rawPath)], fixed.path.elementsEqual(rawPath) {
+    if let fixed = fixed[Self.hash(rawPath)], rawPath.isSame(as: fixed.path) {
       return fixed.endpoints.match(method, [])
     }
     // RFC 9110 §9.3.7: OPTIONS * asks about the server as a whole.

@@ -22,7 +22,7 @@ import Testing
       status: 200, headers: [("ETag", "\"1\"")], contentType: "application/json", body: [123, 125])
     #expect(
       written(response)
-        == "HTTP/1.1 200 OK\r\n\(date)Content-Type: application/json\r\nETag: \"1\"\r\n"
+        == "HTTP/1.1 200 OK\r\n\(date)ETag: \"1\"\r\nContent-Type: application/json\r\n"
         + "Content-Length: 2\r\n\r\n{}")
   }
 
@@ -54,6 +54,31 @@ import Testing
   func splitting() {
     let text = written(Response(status: 200, headers: [("Location", "/a\r\nSet-Cookie: b\u{0}")]))
     #expect(text.contains("Location: /a  Set-Cookie: b \r\n"))
+  }
+
+  @Test("what answers have in common is kept, and never told of another")
+  func kept() {
+    var writer = ResponseWriter()
+    func written(_ response: Response, at unixSeconds: Int) -> String {
+      var output: [UInt8] = []
+      writer.write(
+        response, isHead: false, .keepAlive, unixSeconds: unixSeconds, to: &output)
+      return String(decoding: output, as: UTF8.self)
+    }
+    let answers = [
+      Response(status: 200, contentType: "application/json", body: [1]),
+      Response(status: 202, contentType: "application/json"), Response(status: 202),
+      Response(status: 204), Response(status: 200, contentType: "text/plain"),
+      Response(status: 204, contentType: "text/csv"), Response(status: 404),
+    ]
+    for (index, answer) in (answers + answers.reversed() + answers).enumerated() {
+      let unixSeconds = 784_111_777 + index / 5
+      var fresh = ResponseWriter()
+      var expected: [UInt8] = []
+      fresh.write(
+        answer, isHead: false, .keepAlive, unixSeconds: unixSeconds, to: &expected)
+      #expect(written(answer, at: unixSeconds) == String(decoding: expected, as: UTF8.self))
+    }
   }
 
   @Test("Date follows the clock")
