@@ -46,7 +46,7 @@ def beside_nginx(
         benchmark.Case("pipelined ×16", benchmark.pipelined(requests, 16), 32, target=0.35),
     ]
     same_size = json.dumps(answers[0], separators=(",", ":")).encode()
-    with benchmark.nginx(folder, same_size) as nginx:
+    with benchmark.nginx(folder, same_size, splitstream.certificate) as nginx:
         benchmark.compare(splitstream, nginx, cases, rounds, seconds, folder)
 
 

@@ -18,10 +18,12 @@ def main() -> None:
         health = [benchmark.request("GET", "/v1/healthz")]
         cases = [
             benchmark.Case("keep-alive, 32 connections", health, 32, target=0.8),
+            benchmark.Case(
+                "TLS 1.3, keep-alive, 32 connections", health, 32, target=1.1, is_secure=True),
             benchmark.Case("pipelined ×16", benchmark.pipelined(health * 16, 16), 32),
             benchmark.Case("keep-alive, 1,000 connections", health, 1000),
         ]
-        with benchmark.nginx(folder, body) as nginx:
+        with benchmark.nginx(folder, body, splitstream.certificate) as nginx:
             benchmark.compare(splitstream, nginx, cases, options.rounds, options.seconds, folder)
 
 

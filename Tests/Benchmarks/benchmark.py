@@ -34,13 +34,16 @@ class Case:
     connections: int
     target: float | None = None
     """The most that the ratio of the CPU times may be."""
+    is_secure: bool = False
+    """Over TLS."""
 
 
 @dataclasses.dataclass
 class Target:
-    """A server under load: its address, and the process whose CPU time counts."""
+    """A server under load: its ports, and the process whose CPU time counts."""
 
     port: int
+    tls_port: int
     pid: int
 
     def cpu_seconds(self) -> float:
@@ -104,14 +107,17 @@ class Splitstream(Target):
     def start(cls, folder: pathlib.Path, server: pathlib.Path = SERVER):
         if not server.exists():
             raise SystemExit(f"{server} is not built; make build")
-        port = free_port()
+        port, tls_port = free_port(), free_port()
         data = folder / "splitstream"
         data.mkdir(mode=0o755)
-        command = [server, "dev", "--port", str(port), "--data", data]
+        command = [
+            server, "dev", "--port", str(port), "--tls", "--tls-port", str(tls_port),
+            "--data", data]
         limits = {"SPLITSTREAM_SERVER_LOOPS": "1"}
         environment = data / "dev.env"  # written last, when it serves
         with started(command, folder / "splitstream.log", limits, environment.exists) as process:
-            splitstream = cls(port, process.pid)
+            splitstream = cls(port, tls_port, process.pid)
+            splitstream.certificate = data / "tls.crt", data / "tls.key"
             lines = environment.read_text().splitlines()
             splitstream.settings = dict(line.split("=", 1) for line in lines if "=" in line)
             yield splitstream
@@ -133,8 +139,8 @@ class Splitstream(Target):
 
 
 @contextlib.contextmanager
-def run_nginx(folder: pathlib.Path, servers: str, port: int):
-    """nginx of one worker with the given server blocks, of which one listens on `port`."""
+def run_nginx(folder: pathlib.Path, servers: str, port: int, tls_port: int = 0):
+    """nginx of one worker with the given server blocks, which listen on these ports."""
     configuration = folder / "nginx.conf"
     configuration.write_text(f"""
         daemon off;
@@ -153,21 +159,27 @@ def run_nginx(folder: pathlib.Path, servers: str, port: int):
     command = [program, "-p", folder, "-c", configuration, "-e", folder / "nginx.start.log"]
     with started(command, folder / "nginx.log", {}, lambda: serves(port)) as master:
         children = pathlib.Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text()
-        yield Target(port, int(children.split()[0]))
+        yield Target(port, tls_port, int(children.split()[0]))
 
 
 @contextlib.contextmanager
-def nginx(folder: pathlib.Path, body: bytes):
-    """nginx that answers every request with `body`."""
-    port = free_port()
+def nginx(folder: pathlib.Path, body: bytes, certificate: tuple[pathlib.Path, pathlib.Path]):
+    """nginx that answers every request with `body`; TLS as Splitstream speaks it, with its own
+    certificate and key."""
+    port, tls_port = free_port(), free_port()
     text = body.decode()
     assert not set(text) & set("'\\$"), "nginx would read it otherwise"
     server = f"""
         server {{
           listen 127.0.0.1:{port} backlog=4096;
+          listen 127.0.0.1:{tls_port} ssl backlog=4096;
+          ssl_certificate {certificate[0]};
+          ssl_certificate_key {certificate[1]};
+          ssl_protocols TLSv1.3;
+          ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
           location / {{ return 200 '{text}'; }}
         }}"""
-    with run_nginx(folder, server, port) as target:
+    with run_nginx(folder, server, port, tls_port) as target:
         yield target
 
 
@@ -183,10 +195,11 @@ def load(target: Target, case: Case, seconds: int, folder: pathlib.Path) -> tupl
           turn = turn % #payloads + 1
           return payloads[turn]
         end""")
+    url = (f"https://127.0.0.1:{target.tls_port}" if case.is_secure
+           else f"http://127.0.0.1:{target.port}")
     before = target.cpu_seconds()
     output = subprocess.run(
-        ["wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "-s", script,
-         f"http://127.0.0.1:{target.port}"],
+        ["wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "-s", script, url],
         check=True, capture_output=True, text=True).stdout
     cpu = target.cpu_seconds() - before
     if "Non-2xx" in output or "Socket errors" in output:
