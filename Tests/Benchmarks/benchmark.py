@@ -158,8 +158,11 @@ def run_nginx(folder: pathlib.Path, servers: str, port: int, tls_port: int = 0):
     program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     command = [program, "-p", folder, "-c", configuration, "-e", folder / "nginx.start.log"]
     with started(command, folder / "nginx.log", {}, lambda: serves(port)) as master:
-        children = pathlib.Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text()
-        yield Target(port, tls_port, int(children.split()[0]))
+        # The port is open before the worker is there.
+        children = pathlib.Path(f"/proc/{master.pid}/task/{master.pid}/children")
+        while not (workers := children.read_text().split()):
+            time.sleep(0.01)
+        yield Target(port, tls_port, int(workers[0]))
 
 
 @contextlib.contextmanager
