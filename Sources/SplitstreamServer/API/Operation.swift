@@ -13,6 +13,7 @@ enum Operation: String, CaseIterable, Sendable {
   case listMutexGroups, createMutexGroup, getMutexGroup, updateMutexGroup, deleteMutexGroup
   case assign, assignBatch, previewAssignment
   case getAssignmentsForUnit, forceRebucket
+  case eraseUnit
   case logExposure, logExposureBatch
   case trackEvent, trackEventBatch
   case listApiKeys, createApiKey, revokeApiKey, rotateApiKey
@@ -79,6 +80,7 @@ enum Operation: String, CaseIterable, Sendable {
     case .previewAssignment: (.post, "/v1/assign/preview", .server)
     case .getAssignmentsForUnit: (.get, "/v1/assignments/{unit_id}", .sdk)
     case .forceRebucket: (.delete, "/v1/assignments/{experiment}/{unit_id}", .server)
+    case .eraseUnit: (.delete, "/v1/units/{unit_id}", .server)
     case .logExposure: (.post, "/v1/exposures", .sdk)
     case .logExposureBatch: (.post, "/v1/exposures/batch", .sdk)
     case .trackEvent: (.post, "/v1/events", .sdk)

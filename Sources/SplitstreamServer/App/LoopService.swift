@@ -249,6 +249,10 @@ final class LoopService {
         .keyed(
           ForceRebucketHandler(
             experiments: experiments, vacancies: vacancies, assignments: assignments, ids: ids))
+      case .eraseUnit:
+        .keyed(
+          EraseUnitHandler(
+            store: UnitErasureStore(database: database), assignments: assignments, ids: ids))
       case .logExposure: .keyed(LogExposureHandler(store: exposures, assignments: assignments))
       case .logExposureBatch:
         .keyed(LogExposureBatchHandler(store: exposures, assignments: assignments))

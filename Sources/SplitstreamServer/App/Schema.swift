@@ -5,6 +5,7 @@ enum Schema {
     migration(2, "assignment_control", PackageResources._002_assignment_control_sql),
     migration(3, "administration", PackageResources._003_administration_sql),
     migration(4, "audiences", PackageResources._004_audiences_sql),
+    migration(5, "unit_erasure", PackageResources._005_unit_erasure_sql),
   ]
 
   private static func migration(_ version: Int, _ name: String, _ sql: [UInt8]) -> Migration {

@@ -22,6 +22,7 @@ final class Server: Sendable {
   private let analysis: AnalysisJob
   private let housekeeping: HousekeepingJob
   private let schedule: ScheduleJob
+  private let erasure: ErasureJob
   private let stopFlag = StopFlag()
   private let unreadySeconds: Int
   private let shutdownSeconds: Int
@@ -81,6 +82,7 @@ final class Server: Sendable {
     let keyUsage = KeyUsage()
     let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)
     let schedule = ScheduleJob(postgres: postgres, clock: clock, log: log)
+    let erasure = ErasureJob(postgres: postgres, log: log)
     let waitSeconds = Double(configuration.analysis.onDemandWaitSeconds)
     let shared = LoopService.Shared(
       configuration: configuration, postgres: postgres, redis: redis, pepper: pepper, clock: clock,
@@ -129,6 +131,7 @@ final class Server: Sendable {
     analysis.start(everySeconds: configuration.analysis.tickSeconds)
     housekeeping.start(everySeconds: 10)
     schedule.start(everySeconds: 1)
+    erasure.start(everySeconds: 1)
     self.loops = loops
     self.services = services
     self.catalogue = catalogue
@@ -136,6 +139,7 @@ final class Server: Sendable {
     self.analysis = analysis
     self.housekeeping = housekeeping
     self.schedule = schedule
+    self.erasure = erasure
   }
 
   /// Shows the certificate that the files now hold to new connections. Open ones go on as they are.
@@ -180,6 +184,7 @@ final class Server: Sendable {
     analysis.stop()
     housekeeping.stop()
     schedule.stop()
+    erasure.stop()
     drain.stop()
     catalogue.stop()
     for loop in loops { loop.stop() }

@@ -4,18 +4,21 @@ import Logging
 struct SessionHolder {
   private let address: PostgresAddress
   private let applicationName: String
+  private let timeoutSeconds: Double
   private var session: PostgresSession?
 
-  init(_ address: PostgresAddress, applicationName: String) {
+  init(_ address: PostgresAddress, applicationName: String, timeoutSeconds: Double = 30) {
     self.address = address
     self.applicationName = applicationName
+    self.timeoutSeconds = timeoutSeconds
   }
 
   /// The open session.
   mutating func open() throws(StorageError) -> PostgresSession {
     if let session, session.isOpen { return session }
     do {
-      let opened = try PostgresSession(to: address, applicationName: applicationName)
+      let opened = try PostgresSession(
+        to: address, applicationName: applicationName, timeoutSeconds: timeoutSeconds)
       session = opened
       return opened
     } catch {

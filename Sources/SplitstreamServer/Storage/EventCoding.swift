@@ -43,6 +43,35 @@ enum EventCoding {
     entry.first == version ? entry[1...] : nil
   }
 
+  /// When the event was received: the time within its id, the first field.
+  static func receivedAt(_ entry: [UInt8]) -> Timestamp? {
+    id(at: idField, in: entry)?.time
+  }
+
+  /// Whose event it is.
+  static func subject(of entry: [UInt8]) -> (environment: ULID, unit: ArraySlice<UInt8>)? {
+    guard row(of: entry) != nil, let environment = id(at: idField + 20, in: entry),
+      let key = field(at: idField + 40, in: entry), let unit = field(at: key.endIndex, in: entry)
+    else { return nil }
+    return (environment, unit)
+  }
+
+  /// Where the first field begins: after the version and the number of fields.
+  private static let idField = 3
+
+  private static func field(at start: Int, in entry: [UInt8]) -> ArraySlice<UInt8>? {
+    guard start + 4 <= entry.count else { return nil }
+    let length = entry[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
+    let content = start + 4
+    return content + length <= entry.count ? entry[content..<content + length] : nil
+  }
+
+  private static func id(at start: Int, in entry: [UInt8]) -> ULID? {
+    guard let bytes = field(at: start, in: entry), bytes.count == 16 else { return nil }
+    let words = [bytes.prefix(8), bytes.suffix(8)].map { $0.reduce(0) { $0 << 8 | UInt64($1) } }
+    return ULID(high: words[0], low: words[1])
+  }
+
   /// What a binary COPY begins and ends with.
   static let copyHeader: [UInt8] =
     [UInt8]("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0] + [UInt8](repeating: 0, count: 8)

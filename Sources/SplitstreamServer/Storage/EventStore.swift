@@ -11,6 +11,8 @@ struct EventStore {
     var stored = 0
     /// Events that PostgreSQL would not take; they are in `rejected_events` with the reason.
     var setAside = 0
+    /// Events of units that were erased after they were received.
+    var erased = 0
     /// The chunk had been committed before; only its removal is left to do.
     var wasStored = false
   }
@@ -29,6 +31,8 @@ struct EventStore {
           outcome.wasStored = true
           return
         }
+        let eraser = UnitEraser(session: session)
+        try eraser.holdOff()
         var start = 0
         while true {
           let entries: [[UInt8]]
@@ -39,7 +43,9 @@ struct EventStore {
             throw PostgresError.unavailable("the chunk could not be read")
           }
           if entries.isEmpty { break }
-          try copy(entries[...], of: chunk, into: &outcome)
+          let remaining = try eraser.remaining(of: entries)
+          try copy(remaining[...], of: chunk, into: &outcome)
+          outcome.erased += entries.count - remaining.count
           start += entries.count
         }
         _ = try session.execute(Self.count, [.id(chunk), .int(outcome.stored)])
@@ -54,6 +60,7 @@ struct EventStore {
   private func copy(
     _ entries: ArraySlice<[UInt8]>, of chunk: ULID, into outcome: inout Outcome
   ) throws(PostgresError) {
+    if entries.isEmpty { return }
     do {
       outcome.stored += try session.savepoint { () throws(PostgresError) in
         try copyTogether(entries)

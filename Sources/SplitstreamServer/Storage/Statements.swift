@@ -38,6 +38,11 @@ enum Statements {
 
   private static let events = [
     EventStore.begin, EventStore.count, EventStore.setAside, EventPartitions.missing,
+    UnitErasureStore.releaseClaims, UnitErasureStore.endOverrides,
+    UnitErasureStore.deleteAssignments, UnitErasureStore.deleteExposures, UnitErasureStore.order,
+    UnitEraser.after, UnitEraser.pending, UnitEraser.deleteEvents, UnitEraser.readRejected,
+    UnitEraser.deleteRejected, UnitEraser.finish, UnitEraser.elect, UnitEraser.resign,
+    UnitEraser.share, UnitEraser.lock, UnitEraser.unlock,
   ]
 
   private static let analysis = [

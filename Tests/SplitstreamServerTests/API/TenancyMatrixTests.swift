@@ -80,6 +80,8 @@ import Testing
       body: #"{"experiment_key":"$KEY","unit_id":"u"}"#, otherEnvironment: 404, otherWorkspace: 404),
     .getAssignmentsForUnit: Rule(target: .unit, otherEnvironment: 200, otherWorkspace: 200),
     .forceRebucket: Rule(target: .experiment, otherEnvironment: 404, otherWorkspace: 404),
+    // The walls are the environment's: a unit of another one stays.
+    .eraseUnit: Rule(target: .unit, otherEnvironment: 202, otherWorkspace: 202),
     .assign: Rule(
       body: #"{"experiment_key":"$KEY","unit_id":"u"}"#, otherEnvironment: 404, otherWorkspace: 404),
     .logExposure: Rule(
@@ -112,8 +114,12 @@ import Testing
       case .metric: metric
       case .key: key
       case .group: group
+<<<<<<< HEAD
       case .segment: segment
       case .unit: "u"
+=======
+      case .unit: "unit-of-the-matrix"
+>>>>>>> 0cb7749 (Erase a unit, also its events that are still on their way from Redis)
       }
     }
   }
