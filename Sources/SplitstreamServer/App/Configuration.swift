@@ -64,6 +64,8 @@ struct Configuration: Sendable {
 
   struct Redis: Sendable {
     var url = ""
+    var cluster = false
+    var waitReplicas = 0
     var timeoutSeconds = 2
   }
 
@@ -76,6 +78,7 @@ struct Configuration: Sendable {
     var backlogMax = 100_000
     var drainIntervalMilliseconds = 1_000
     var chunkLeaseSeconds = 60
+    var retentionDays = 0
   }
 
   struct Analysis: Sendable {

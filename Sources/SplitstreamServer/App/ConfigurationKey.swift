@@ -141,6 +141,12 @@ struct ConfigurationKey: Sendable {
       "redis", "url", .url(schemes: ["redis://", "unix://"], \.redis.url),
       "Redis to use; `dev` starts its own and needs none."),
     key(
+      "redis", "cluster", .flag(\.redis.cluster),
+      "Whether it is a Redis Cluster; `redis.url` then names any of its nodes."),
+    key(
+      "redis", "wait_replicas", .integer(0...100, unit: "", \.redis.waitReplicas),
+      "Replicas that must have an event before it is answered 202; else 503."),
+    key(
       "redis", "timeout_seconds", .integer(1...600, unit: "s", \.redis.timeoutSeconds),
       "How long a request waits for Redis; then 503."),
 
@@ -162,6 +168,10 @@ struct ConfigurationKey: Sendable {
       "events", "chunk_lease_seconds",
       .integer(5...3_600, unit: "s", \.events.chunkLeaseSeconds),
       "After this time another process takes over a chunk of events that was not finished."),
+    key(
+      "events", "retention_days", .integer(0...36_500, unit: "days", \.events.retentionDays),
+      "Months of events that ended so long ago are dropped once no experiment needs them; 0 is never."
+    ),
 
     key(
       "analysis", "tick_seconds", .integer(1...3_600, unit: "s", \.analysis.tickSeconds),

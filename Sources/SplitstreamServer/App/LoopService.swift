@@ -8,13 +8,13 @@ final class LoopService {
   private let servers: [HTTPServer]
   let catalogue: CatalogueHolder
   private let pipelines: [PostgresPipeline]
-  private let redis: RedisPipeline
+  private let redis: any RedisLoopClient
 
   /// What the loops of a process have in common.
   struct Shared: Sendable {
     let configuration: Configuration
     let postgres: PostgresAddress
-    let redis: RedisAddress
+    let redis: RedisDeployment
     let pepper: Pepper
     let clock: ServerClock
     let cache: AssignmentCache
@@ -39,10 +39,9 @@ final class LoopService {
         to: shared.postgres, applicationName: "splitstream loop \(loop.index)",
         timeoutSeconds: Double(configuration.postgres.timeoutSeconds), on: loop)
     }
-    redis = RedisPipeline(
-      to: shared.redis, scripts: [EventBuffer.accept],
-      timeoutSeconds: Double(configuration.redis.timeoutSeconds),
-      on: loop)
+    redis = shared.redis.client(
+      scripts: [EventBuffer.accept],
+      timeoutSeconds: Double(configuration.redis.timeoutSeconds), on: loop)
     catalogue = CatalogueHolder()
     let database = Database(pipelines)
     let ready = ReadyHandler { [pipelines, redis, catalogue] in
@@ -101,7 +100,7 @@ final class LoopService {
         application: plainService, entrance: entrance, use: shared.clientUse,
         notice: notice))
     self.servers = servers
-    watchStores(log, loop)
+    watchStores(shared.redis, log, loop)
   }
 
   func start() throws(EventLoopError) {
@@ -127,14 +126,14 @@ final class LoopService {
     redis.close()
   }
 
-  private func watchStores(_ log: Logger, _ loop: EventLoop) {
-    redis.onEvent = { [weak redis] event in
+  private func watchStores(_ deployment: RedisDeployment, _ log: Logger, _ loop: EventLoop) {
+    redis.watch { redis, event in
       switch event {
       case .disconnected(let error, _):
         log.warning("Redis connection lost", metadata: ["error": "\(error)"])
       case .connected:
         // One loop asks for all; again with every connection, for it may be another Redis now.
-        if loop.index == 0, let redis { Self.checkDurability(of: redis, log, loop) }
+        if loop.index == 0 { Self.checkDurability(of: redis, deployment, log, loop) }
       }
     }
     for pipeline in pipelines {
@@ -146,16 +145,20 @@ final class LoopService {
     }
   }
 
-  private static func checkDurability(of redis: RedisPipeline, _ log: Logger, _ loop: EventLoop) {
+  private static func checkDurability(
+    of redis: RedisPipeline, _ deployment: RedisDeployment, _ log: Logger, _ loop: EventLoop
+  ) {
     let confined = LoopConfined(redis, to: loop)
     Task.immediate(executorPreference: loop) {
       let redis = confined.value
       do {
-        for shortfall in RedisDurability.shortfalls(
-          in: try await redis.command(RedisDurability.question))
-        {
-          log.warning("\(shortfall)")
+        var replies: [RedisReply] = []
+        for question in RedisDurability.questions {
+          replies.append(try await redis.command(question))
         }
+        let durability = RedisDurability(replies)
+        log.info("Redis connected", metadata: ["durability": "\(durability)"])
+        for shortfall in durability.shortfalls(of: deployment) { log.warning("\(shortfall)") }
       } catch {
         log.warning("Redis does not say how durable it is", metadata: ["error": "\(error)"])
       }
@@ -164,7 +167,7 @@ final class LoopService {
 
   /// Every operation with what answers it.
   private static func handlers(
-    _ shared: Shared, _ database: Database, _ redis: RedisPipeline, _ loop: EventLoop,
+    _ shared: Shared, _ database: Database, _ redis: any RedisLoopClient, _ loop: EventLoop,
     _ ready: ReadyHandler
   ) -> [Operation: APIService.Route] {
     let ids = IDSource(clock: shared.clock)
@@ -181,7 +184,8 @@ final class LoopService {
     let vacancies = VacancyStore(database: database, ids: ids)
     let groups = MutexGroupStore(database: database)
     let buffer = EventBuffer(
-      redis: redis, backlogMax: shared.configuration.events.backlogMax, loop: loop)
+      redis: redis, backlogMax: shared.configuration.events.backlogMax,
+      confirmsReplays: shared.redis.replicasMin > 0, loop: loop)
     let references = ExperimentReferences(metrics: metrics, groups: groups, segments: segments)
     let lifecycle = ExperimentLifecycle(store: experiments, ids: ids, changes: shared.changes)
 
@@ -300,6 +304,14 @@ extension TransportLimits {
     writeSecondsMax = Double(configuration.limits.writeSecondsMax)
     idleSecondsMax = Double(configuration.limits.idleSecondsMax)
     idleSecondsMaxWhenStopping = Double(configuration.server.idleGraceSeconds)
+  }
+}
+
+extension RedisDeployment {
+  init(_ settings: Configuration.Redis) throws(RedisError) {
+    self.init(
+      address: try RedisAddress(parsing: settings.url), isCluster: settings.cluster,
+      replicasMin: settings.waitReplicas)
   }
 }
 

@@ -37,12 +37,14 @@ struct CheckConfigCommand: ParsableCommand {
 
   /// What the file cannot say: whether the Redis that it names is as durable as it must be.
   static func findings(_ settings: Configuration) throws -> [String] {
-    let address = try RedisAddress(parsing: settings.redis.url)
+    let deployment = try RedisDeployment(settings.redis)
     do throws(RedisError) {
-      let session = try RedisSession(to: address, connectSeconds: 2, timeoutSeconds: 2)
+      let session = try RedisSession(
+        to: deployment.address, connectSeconds: 2, timeoutSeconds: 2)
       defer { session.close() }
-      return RedisDurability.shortfalls(in: try session.command(RedisDurability.question))
-        .map { "warning: \($0)" }
+      var replies: [RedisReply] = []
+      for question in RedisDurability.questions { replies.append(try session.command(question)) }
+      return RedisDurability(replies).shortfalls(of: deployment).map { "warning: \($0)" }
     } catch {
       return ["note: Redis was not asked how durable it is: \(error)"]
     }

@@ -42,7 +42,7 @@ final class Server: Sendable {
       configuration.loopCount, inherited.count, inheritedTLS.count)
     guard let pepper = configuration.security.pepper else { throw ServerError.noPepper }
     let postgres = try PostgresAddress(parsing: configuration.postgres.url)
-    let redis = try RedisAddress(parsing: configuration.redis.url)
+    let redis = try RedisDeployment(configuration.redis)
     let clock = ServerClock()
     let loops = try (0..<configuration.loopCount).map { index throws(EventLoopError) in
       try EventLoop(index: index)
@@ -76,7 +76,8 @@ final class Server: Sendable {
     }
     let drain = EventDrainJob(
       postgres: postgres, redis: redis, clock: clock,
-      leaseSeconds: configuration.events.chunkLeaseSeconds, log: log
+      leaseSeconds: configuration.events.chunkLeaseSeconds,
+      retentionDays: configuration.events.retentionDays, log: log
     ) { holders.shards }
     let analysis = AnalysisJob(postgres: postgres, log: log)
     let keyUsage = KeyUsage()

@@ -34,18 +34,18 @@ struct SessionHolder {
 
 /// A job's own blocking connection to Redis.
 struct RedisHolder {
-  private let address: RedisAddress
-  private var session: RedisSession?
+  private let deployment: RedisDeployment
+  private var caller: (any RedisCaller)?
 
-  init(_ address: RedisAddress) {
-    self.address = address
+  init(_ deployment: RedisDeployment) {
+    self.deployment = deployment
   }
 
-  mutating func open() throws(StorageError) -> RedisSession {
-    if let session, session.isOpen { return session }
+  mutating func open() throws(StorageError) -> any RedisCaller {
+    if let caller, caller.isOpen { return caller }
     do {
-      let opened = try RedisSession(to: address)
-      session = opened
+      let opened = try deployment.session()
+      caller = opened
       return opened
     } catch {
       throw StorageError(error)
@@ -53,8 +53,8 @@ struct RedisHolder {
   }
 
   mutating func close() {
-    session?.close()
-    session = nil
+    caller?.close()
+    caller = nil
   }
 }
 

@@ -19,12 +19,15 @@ final class EventDrainJob: Sendable {
   private let shards: @Sendable () -> Set<Int>
   private let clock: ServerClock
   private let leaseSeconds: Int
+  private let retentionDays: Int
   private let log: Logger
 
-  /// - Parameter shards: those that events may wait in, asked at each round.
+  /// - Parameters:
+  ///   - retentionDays: how long events are kept; 0 is for ever.
+  ///   - shards: those that events may wait in, asked at each round.
   init(
-    postgres: PostgresAddress, redis: RedisAddress, clock: ServerClock, leaseSeconds: Int,
-    log: Logger,
+    postgres: PostgresAddress, redis: RedisDeployment, clock: ServerClock, leaseSeconds: Int,
+    retentionDays: Int = 0, log: Logger,
     shards: @escaping @Sendable () -> Set<Int>
   ) {
     queue = JobQueue(
@@ -36,6 +39,7 @@ final class EventDrainJob: Sendable {
     self.shards = shards
     self.clock = clock
     self.leaseSeconds = leaseSeconds
+    self.retentionDays = retentionDays
     self.log = log
   }
 
@@ -43,7 +47,7 @@ final class EventDrainJob: Sendable {
     queue.every(milliseconds: everyMilliseconds) { [self] state in
       do throws(StorageError) {
         // Made months ahead: when that fails, no event need wait for it.
-        let partitions = makePartitions(&state)
+        let partitions = keepPartitions(&state)
         for shard in shards().sorted() {
           // Only memory is at stake: without any left, draining is what helps.
           let upkeep = keepSeenTable(of: shard, &state)
@@ -93,9 +97,11 @@ final class EventDrainJob: Sendable {
     }
   }
 
-  private func makePartitions(_ state: inout State) -> Result<Void, StorageError> {
+  private func keepPartitions(_ state: inout State) -> Result<Void, StorageError> {
     Result { () throws(StorageError) in
-      try EventPartitions(session: try state.postgres.open()).make()
+      let partitions = EventPartitions(session: try state.postgres.open())
+      try partitions.make()
+      if retentionDays > 0 { try partitions.drop(olderThanDays: retentionDays) }
     }
   }
 

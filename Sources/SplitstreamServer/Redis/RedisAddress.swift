@@ -1,12 +1,12 @@
 /// Where a Redis server is and how to log in, without TLS: hiredis 0.14 has none.
 struct RedisAddress: Sendable, CustomStringConvertible {
-  let endpoint: Endpoint
+  private(set) var endpoint: Endpoint
   let user: String?
   let password: String?
   let database: Int
 
   /// The two kinds of sockets.
-  enum Endpoint: Sendable, Equatable {
+  enum Endpoint: Sendable, Hashable {
     case tcp(host: String, port: Int32)
     case unix(path: String)
   }
@@ -42,6 +42,13 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     case .tcp(let host, let port): "\(host):\(port)/\(database)"
     case .unix(let path): "\(path)?db=\(database)"
     }
+  }
+
+  /// The same log-in at another place: another node of a cluster.
+  func moved(to endpoint: Endpoint) -> RedisAddress {
+    var address = self
+    address.endpoint = endpoint
+    return address
   }
 
   /// What a new connection must say first; the PING is answered only when the server has loaded its data.

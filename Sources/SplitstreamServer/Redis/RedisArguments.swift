@@ -39,5 +39,8 @@ enum RedisCommand {
     words("EVALSHA") + [digest, Array(String(keys.count).utf8)] + keys + arguments
   }
 
+  /// Of a cluster's node: for the next command, a slot counts as its own that it is about to get.
+  static let asking = words("ASKING")
+
   static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
 }

@@ -20,6 +20,11 @@ enum RedisError: Error, Equatable, Sendable {
     }
   }
 
+  /// The server has become a replica: another one takes what is written.
+  var isReadOnly: Bool {
+    if case .server(let message) = self { message.hasPrefix("READONLY") } else { false }
+  }
+
   /// The server has forgotten the script, by a restart or SCRIPT FLUSH, and did nothing.
   var isNoScript: Bool {
     if case .server(let message) = self { message.hasPrefix("NOSCRIPT") } else { false }

@@ -2,7 +2,7 @@
 ///
 /// Commands of one turn leave together. A connection that ends, or does not answer in time, is replaced; the callers in
 /// flight are told that their outcome is unknown. Loop-owned.
-final class RedisPipeline {
+final class RedisPipeline: RedisLoopClient {
   /// Commands above these are refused, not kept: they bound the memory that a stalled server costs.
   static let callsInFlightMax = 10_000
   static let bytesInFlightMax = 64 << 20
@@ -20,6 +20,7 @@ final class RedisPipeline {
   private let address: RedisAddress
   private let scripts: [RedisScript]
   private let timeoutSeconds: Double
+  private let replicasMin: Int
   private var connection: RedisConnection?
   private var reconnection: DeadlineToken?
   private var reconnectSeconds = RedisPipeline.reconnectSecondsMin
@@ -30,52 +31,56 @@ final class RedisPipeline {
   private var early: [Call]? = []
 
   /// Begins to connect at once. `scripts` are loaded on every connection, before its first command;
-  /// `timeoutSeconds` bounds every wait.
+  /// `timeoutSeconds` bounds every wait. A script counts as run when `replicasMin` replicas have what
+  /// it wrote.
   init(
-    to address: RedisAddress, scripts: [RedisScript], timeoutSeconds: Double, on loop: EventLoop
+    to address: RedisAddress, scripts: [RedisScript], timeoutSeconds: Double, replicasMin: Int = 0,
+    on loop: EventLoop
   ) {
     self.loop = loop
     self.address = address
     self.scripts = scripts
     self.timeoutSeconds = timeoutSeconds
+    self.replicasMin = replicasMin
     loop.atEndOfTurn { [weak self] in self?.connection?.flush() }
     connect()
   }
 
   var isConnected: Bool { connection?.isOpen ?? false }
 
+  func watch(_ body: @escaping (RedisPipeline, Event) -> Void) {
+    onEvent = { [unowned self] in body(self, $0) }
+  }
+
   // MARK: Commands
 
   /// Sends one command: its name and its arguments, any bytes.
   func command(_ arguments: [[UInt8]]) async throws(RedisError) -> RedisReply {
-    let arguments = RedisArguments(arguments)
-    guard inFlightCount < Self.callsInFlightMax,
-      inFlightBytes + arguments.byteCount <= Self.bytesInFlightMax
-    else { throw .unavailable("too much waits for answers") }
-    inFlightCount += 1
-    inFlightBytes += arguments.byteCount
-    let result = await withUnsafeContinuation {
-      (continuation: UnsafeContinuation<Result<RedisReply, RedisError>, Never>) in
-      submit(Call(arguments: arguments, finish: { continuation.resume(returning: $0) }))
-    }
-    inFlightCount -= 1
-    inFlightBytes -= arguments.byteCount
-    return try result.get().get()
+    try await together([arguments])[0].get()
   }
 
   /// Runs a script, which is loaded again when the server has forgotten it.
   func evaluate(
     _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]]
   ) async throws(RedisError) -> RedisReply {
+    try await evaluate(script, keys: keys, arguments: arguments, isAsking: false)
+  }
+
+  /// - Parameter isAsking: the server is a cluster's node that is about to get the keys' slot.
+  func evaluate(
+    _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]], isAsking: Bool
+  ) async throws(RedisError) -> RedisReply {
     do throws(RedisError) {
-      guard let digest = connection?.digests[script.name] else {
-        return try await load(script, keys, arguments)
+      if let digest = connection?.digests[script.name] {
+        return try await run(RedisCommand.evaluating(digest, keys, arguments), isAsking: isAsking)
       }
-      return try await command(RedisCommand.evaluating(digest, keys, arguments))
     } catch {
       guard error.isNoScript else { throw error }
-      return try await load(script, keys, arguments)
     }
+    guard case .bytes(let digest) = try await command(RedisCommand.loading(script)) else {
+      throw .server("SCRIPT LOAD gave no digest")
+    }
+    return try await run(RedisCommand.evaluating(digest, keys, arguments), isAsking: isAsking)
   }
 
   /// Ends the connection for good; commands in flight get `lost`, later ones `unavailable`.
@@ -93,13 +98,28 @@ final class RedisPipeline {
     case disconnected(RedisError, retrySeconds: Double)
   }
 
-  private func load(
-    _ script: RedisScript, _ keys: [[UInt8]], _ arguments: [[UInt8]]
-  ) async throws(RedisError) -> RedisReply {
-    guard case .bytes(let digest) = try await command(RedisCommand.loading(script)) else {
-      throw .server("SCRIPT LOAD gave no digest")
+  /// WAIT counts from the last write of its connection, so it follows on the same one.
+  private func run(_ evaluation: [[UInt8]], isAsking: Bool) async throws(RedisError) -> RedisReply {
+    var commands = isAsking ? [RedisCommand.asking] : []
+    commands.append(evaluation)
+    if replicasMin > 0 {
+      // A little less than the pipeline itself waits.
+      let milliseconds = String(Int(timeoutSeconds * 800))
+      commands.append(RedisCommand.words("WAIT", String(replicasMin), milliseconds))
     }
-    return try await command(RedisCommand.evaluating(digest, keys, arguments))
+    let replies = try await together(commands)
+    let reply: RedisReply
+    do throws(RedisError) {
+      reply = try replies[isAsking ? 1 : 0].get()
+    } catch {
+      // By its name it may be found elsewhere.
+      if error.isReadOnly { connection?.end(.lost("the server has become a replica")) }
+      throw error
+    }
+    if replicasMin > 0, case .integer(let count)? = replies.last, count < replicasMin {
+      throw .server("NOREPLICAS only \(count) of \(replicasMin) replicas have it")
+    }
+    return reply
   }
 
   // MARK: Sending and connecting
@@ -107,6 +127,32 @@ final class RedisPipeline {
   private struct Call {
     let arguments: RedisArguments
     let finish: (Result<RedisReply, RedisError>) -> Void
+  }
+
+  /// Sends commands that follow each other on one connection, and waits for the answers to all.
+  private func together(_ commands: [[[UInt8]]]) async throws(RedisError) -> [RedisReply] {
+    let calls = commands.map(RedisArguments.init)
+    let byteCount = calls.reduce(0) { $0 + $1.byteCount }
+    guard inFlightCount < Self.callsInFlightMax, inFlightBytes + byteCount <= Self.bytesInFlightMax
+    else { throw .unavailable("too much waits for answers") }
+    inFlightCount += calls.count
+    inFlightBytes += byteCount
+    let results = await withUnsafeContinuation {
+      (continuation: UnsafeContinuation<[Result<RedisReply, RedisError>], Never>) in
+      var results: [Result<RedisReply, RedisError>] = []
+      for arguments in calls {
+        submit(
+          Call(arguments: arguments) { result in
+            results.append(result)
+            if results.count == calls.count { continuation.resume(returning: results) }
+          })
+      }
+    }
+    inFlightCount -= calls.count
+    inFlightBytes -= byteCount
+    var replies: [RedisReply] = []
+    for result in results { replies.append(try result.get()) }
+    return replies
   }
 
   private func submit(_ call: Call) {

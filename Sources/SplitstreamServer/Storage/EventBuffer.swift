@@ -2,9 +2,10 @@
 ///
 /// All that one loop turn collects goes in one script call; each request is judged whole.
 final class EventBuffer {
-  private let redis: RedisPipeline
+  private let redis: any RedisLoopClient
   private let loop: EventLoop
   private let backlogMax: Int
+  private let confirmsReplays: Bool
   /// As the script of each shard last saw it.
   private var tables: [Int: SeenTable] = [:]
   private lazy var batcher = TurnBatcher<Delivery, [Verdict]>(
@@ -26,8 +27,13 @@ final class EventBuffer {
     case replayed
   }
 
-  init(redis: RedisPipeline, backlogMax: Int, loop: EventLoop) {
+  /// - Parameter confirmsReplays: replicas are waited for: also for what was written before a replay,
+  ///   perhaps on another connection.
+  init(
+    redis: any RedisLoopClient, backlogMax: Int, confirmsReplays: Bool = false, loop: EventLoop
+  ) {
     self.redis = redis
+    self.confirmsReplays = confirmsReplays
     self.backlogMax = backlogMax
     self.loop = loop
   }
@@ -97,7 +103,9 @@ final class EventBuffer {
     let keys = EventKeys(shard: shard)
     let table = tables[shard] ?? SeenTable()
     var names = [keys.buffer, keys.backlog, keys.seen]
-    var arguments = [decimal(backlogMax), decimal(table.bucketCount)]
+    var arguments = [
+      decimal(backlogMax), decimal(table.bucketCount), decimal(confirmsReplays ? 1 : 0),
+    ]
     for (events, ids) in zip(requests, ids) {
       arguments.append(decimal(events.count))
       for (event, id) in zip(events, ids) {
@@ -119,7 +127,7 @@ final class EventBuffer {
   /// fit. A number instead: the table of remembered ids has that size, and nothing was done.
   ///
   /// KEYS: buffer, backlog, the table, then the bucket of each id. ARGV: the largest backlog, the
-  /// table's size, then for each request its number of events and for each event its id (empty: none)
+  /// table's size, 1 to write something in any case, then for each request its number of events and for each event its id (empty: none)
   /// and its entry. All reading comes before the first write, so that a script refused for want of
   /// memory leaves no trace.
   static let accept = RedisScript(
@@ -130,7 +138,7 @@ final class EventBuffer {
       local backlog = tonumber(redis.call('GET', KEYS[2]) or '0')
       local backlog_max = tonumber(ARGV[1])
       local marks, entries, ids, places, known = {}, {}, {}, {}, {}
-      local position, place = 3, 3
+      local position, place = 4, 3
       while position <= #ARGV do
         local count = tonumber(ARGV[position])
         position = position + 1
@@ -171,7 +179,7 @@ final class EventBuffer {
       for first = 1, #entries, 1000 do
         redis.call('RPUSH', KEYS[1], unpack(entries, first, math.min(first + 999, #entries)))
       end
-      if #entries > 0 then redis.call('INCRBY', KEYS[2], #entries) end
+      if #entries > 0 or ARGV[3] == '1' then redis.call('INCRBY', KEYS[2], #entries) end
       local added = 0
       for i, id in ipairs(ids) do
         added = added + redis.call('HSET', KEYS[places[i]], id, \(SeenHour.stamp))

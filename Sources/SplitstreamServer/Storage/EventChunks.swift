@@ -3,7 +3,7 @@
 /// A chunk is the whole buffer, renamed in one atomic step and leased. Whoever commits it in PostgreSQL removes it; when
 /// its lease ends before, another process adopts it.
 struct EventChunks {
-  let redis: RedisSession
+  let redis: any RedisCaller
 
   /// The oldest chunk without a lease, else the buffer made a chunk under `newID`; nil when there is nothing to do.
   func take(shard: Int, newID: ULID, leaseSeconds: Int) throws(StorageError) -> ULID? {

@@ -43,10 +43,11 @@ enum EventCoding {
     entry.first == version ? entry[1...] : nil
   }
 
-  /// When the event was received: the time within its id, the first field.
-  static func receivedAt(_ entry: [UInt8]) -> Timestamp? {
-    id(at: idField, in: entry)?.time
-  }
+  /// The event's id, the first field.
+  static func eventID(_ entry: [UInt8]) -> ULID? { id(at: idField, in: entry) }
+
+  /// When the event was received: the time within its id.
+  static func receivedAt(_ entry: [UInt8]) -> Timestamp? { eventID(entry)?.time }
 
   /// Whose event it is.
   static func subject(of entry: [UInt8]) -> (environment: ULID, unit: ArraySlice<UInt8>)? {

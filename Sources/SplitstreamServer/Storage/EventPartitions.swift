@@ -1,4 +1,5 @@
-/// Makes the monthly partitions of `events` ahead of their time. One thread's at a time.
+/// Makes the monthly partitions of `events` ahead of their time, and drops them when theirs is over.
+/// One thread's at a time.
 struct EventPartitions {
   let session: PostgresSession
   /// A long analysis reads the table: come back later instead of keeping all others waiting.
@@ -14,6 +15,39 @@ struct EventPartitions {
       throw StorageError(error)
     }
   }
+
+  /// Drops the months that ended more than `days` ago and that no experiment needs any more.
+  func drop(olderThanDays days: Int) throws(StorageError) {
+    do {
+      let names = try session.rows(Self.expired, [.int(days)]) { row throws(PostgresError) in
+        try row.text(0)
+      }
+      for name in names {
+        // Names of a fixed form only, as `expired` answers them.
+        try session.script("SET LOCAL lock_timeout = '\(lockSecondsMax)s'; DROP TABLE \(name)")
+      }
+    } catch {
+      throw StorageError(error)
+    }
+  }
+
+  /// An experiment needs what it may have counted or may still count: from 60 days before its start,
+  /// for values from before it, to the last late event, 30 days after its stop, and the snapshot of the
+  /// day after.
+  static let expired = Statement(
+    name: "partition_expired",
+    sql: """
+      SELECT name FROM (
+        SELECT relname::text AS name,
+          (to_date(right(relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' AS month_end
+        FROM pg_inherits JOIN pg_class ON oid = inhrelid
+        WHERE inhparent = 'events'::regclass AND relname ~ '^events_\\d{4}_\\d{2}$' OFFSET 0) AS month
+      WHERE month_end <= now() - $1::bigint * interval '1 day' AND NOT EXISTS (
+        SELECT FROM experiments
+        WHERE started_at < month_end + interval '60 days'
+          AND (stopped_at IS NULL OR stopped_at > now() - interval '31 days'))
+      ORDER BY name
+      """)
 
   /// Months without a partition as `2026_11`.
   static let missing = Statement(

@@ -11,6 +11,8 @@ struct EventStore {
     var stored = 0
     /// Events that PostgreSQL would not take; they are in `rejected_events` with the reason.
     var setAside = 0
+    /// Events that another chunk has stored: a Redis that lost its last moments gives them again.
+    var known = 0
     /// Events of units that were erased after they were received.
     var erased = 0
     /// The chunk had been committed before; only its removal is left to do.
@@ -67,6 +69,13 @@ struct EventStore {
       }
     } catch {
       guard Self.isAboutData(error) else { throw error }
+      if error.sqlState == Self.uniqueViolation {
+        let unknown = try unknown(entries)
+        if unknown.count < entries.count {
+          outcome.known += entries.count - unknown.count
+          return try copy(unknown[...], of: chunk, into: &outcome)
+        }
+      }
       if entries.count == 1, let entry = entries.first {
         _ = try session.execute(Self.setAside, [.id(chunk), .bytes(entry), .text("\(error)")])
         outcome.setAside += 1
@@ -98,6 +107,16 @@ struct EventStore {
     return count
   }
 
+  /// The entries whose events are not stored.
+  private func unknown(_ entries: ArraySlice<[UInt8]>) throws(PostgresError) -> [[UInt8]] {
+    let ids = entries.compactMap(EventCoding.eventID)
+    let known = Set(
+      try session.rows(Self.known, [.ids(ids)]) { row throws(PostgresError) in try row.id(0) })
+    return entries.filter { EventCoding.eventID($0).map { !known.contains($0) } ?? true }
+  }
+
+  private static let uniqueViolation = "23505"
+
   private static func refusal(_ message: String) -> PostgresError {
     .server(PostgresServerError(sqlState: "22000", message: message))
   }
@@ -118,6 +137,9 @@ struct EventStore {
   static let count = Statement(
     name: "chunk_count",
     sql: "UPDATE drained_chunks SET event_count = $2::bigint WHERE chunk_id = $1")
+
+  static let known = Statement(
+    name: "events_known", sql: "SELECT event_id FROM events WHERE event_id = ANY ($1::uuid[])")
 
   static let setAside = Statement(
     name: "event_set_aside",

@@ -13,11 +13,12 @@ extension StorageError {
   }
 
   private static let passing = [
-    "OOM ", "LOADING ", "READONLY ", "MISCONF ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ",
+    "OOM ", "LOADING ", "READONLY ", "MISCONF ", "BUSY ", "MASTERDOWN ", "NOREPLICAS ", "MOVED ",
+    "ASK ", "TRYAGAIN ", "CLUSTERDOWN ",
   ]
 }
 
-extension RedisSession {
+extension RedisCaller {
   /// One command, with an error of the layer above.
   func commanded(_ arguments: [[UInt8]]) throws(StorageError) -> RedisReply {
     do {

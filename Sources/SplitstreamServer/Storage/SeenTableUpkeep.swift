@@ -1,7 +1,7 @@
 /// Keeps the table of remembered `client_event_id`s in shape: forgets the old, and grows or shrinks it
 /// with their number. One thread's at a time; any number of processes may.
 struct SeenTableUpkeep {
-  let redis: RedisSession
+  let redis: any RedisCaller
   /// How many buckets one script call touches: a few milliseconds.
   private static let bucketsPerCall = 64
 

@@ -37,7 +37,8 @@ enum Statements {
   ]
 
   private static let events = [
-    EventStore.begin, EventStore.count, EventStore.setAside, EventPartitions.missing,
+    EventStore.begin, EventStore.count, EventStore.setAside, EventStore.known,
+    EventPartitions.missing, EventPartitions.expired,
     UnitErasureStore.releaseClaims, UnitErasureStore.endOverrides,
     UnitErasureStore.deleteAssignments, UnitErasureStore.deleteExposures, UnitErasureStore.order,
     UnitEraser.after, UnitEraser.pending, UnitEraser.deleteEvents, UnitEraser.readRejected,

@@ -114,12 +114,8 @@ import Testing
       case .metric: metric
       case .key: key
       case .group: group
-<<<<<<< HEAD
       case .segment: segment
-      case .unit: "u"
-=======
       case .unit: "unit-of-the-matrix"
->>>>>>> 0cb7749 (Erase a unit, also its events that are still on their way from Redis)
       }
     }
   }

@@ -13,7 +13,8 @@ import Testing
   ) throws -> EventDrainJob {
     EventDrainJob(
       postgres: try PostgresAddress(parsing: stores.postgresURL),
-      redis: try RedisAddress(parsing: stores.redisURL), clock: ServerClock(),
+      redis: RedisDeployment(address: try RedisAddress(parsing: stores.redisURL)),
+      clock: ServerClock(),
       leaseSeconds: leaseSeconds, log: .silent
     ) { [shard] }
   }

@@ -98,4 +98,47 @@ import Testing
       #expect(parts[0] == "events_\(parts[1])")
     }
   }
+
+  @Test("a month is dropped when its time is over and no experiment needs it")
+  func retention() throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let now = ServerClock.processTime()
+    try session.script(
+      """
+      CREATE TABLE events_2024_01 PARTITION OF events
+        FOR VALUES FROM (ulid_floor('2024-01-01Z')) TO (ulid_floor('2024-02-01Z'));
+      CREATE TABLE events_2024_05 PARTITION OF events
+        FOR VALUES FROM (ulid_floor('2024-05-01Z')) TO (ulid_floor('2024-06-01Z'))
+      """)
+    let retention = EventPartitions(session: session)
+    try retention.make()
+    func old() throws -> [String] {
+      try partitions(stores).map { String($0.prefix(14)) }.filter { $0.contains("2024") }
+    }
+    try retention.drop(olderThanDays: 36_500)
+    #expect(try old() == ["events_2024_01", "events_2024_05"])
+    // Running since March 2024: it may need what came 60 days before.
+    let started = try #require(Timestamp(rfc3339: "2024-03-20T00:00:00Z"))
+    let experiment = ExperimentRow { $0.startedAt = started }
+    try experiment.insert(in: session)
+    try retention.drop(olderThanDays: 30)
+    #expect(try old() == ["events_2024_01", "events_2024_05"])
+    // Late events may come for 30 days after the stop.
+    func stop(_ time: Timestamp) throws {
+      let update = Statement(
+        name: "stop",
+        sql: "UPDATE experiments SET status = 'stopped', stopped_at = $2 WHERE id = $1")
+      try session.execute(update, [.id(experiment.id), .instant(time)])
+    }
+    try stop(now.adding(days: -20))
+    try retention.drop(olderThanDays: 30)
+    #expect(try old() == ["events_2024_01", "events_2024_05"])
+    try stop(now.adding(days: -32))
+    // The one that another experiment does not need either.
+    try ExperimentRow { $0.startedAt = started.adding(days: 110) }.insert(in: session)
+    try retention.drop(olderThanDays: 30)
+    #expect(try old() == ["events_2024_05"])
+    #expect(try partitions(stores).count == 4)
+  }
 }

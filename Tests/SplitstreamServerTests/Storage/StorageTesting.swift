@@ -148,7 +148,7 @@ extension RunningExperiment {
   private struct NotRunning: Error {}
 }
 
-extension RedisSession {
+extension RedisCaller {
   /// The number that a command on one key answers; 0 for nothing.
   func number(_ command: String, _ key: [UInt8], _ rest: [UInt8]...) throws -> Int {
     switch try self.command([[UInt8](command.utf8), key] + rest) {
