@@ -8,6 +8,8 @@ Every event answered 202 must be in PostgreSQL exactly once, whatever was killed
 import argparse
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +21,7 @@ from stores import Postgres, Redis, Server, unprivileged
 class World:
     """One set of stores and servers for one scenario."""
 
-    def __init__(self, binary, servers=1, **settings):
+    def __init__(self, binary, servers=1, small_disk_megabytes=0, **settings):
         self.folder = tempfile.mkdtemp(prefix="ss-chaos-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         if unprivileged():
@@ -31,6 +33,9 @@ class World:
             Server(binary, self.folder, self.postgres, self.redis, 18080 + n, **settings)
             for n in range(servers)]
         self.servers[0].run("migrate")
+        self.small_disk = f"{self.folder}/small" if small_disk_megabytes else None
+        if self.small_disk:
+            self.put_events_on_small_disk(small_disk_megabytes)
         printed = self.servers[0].run("bootstrap")
         self.key = next(line.split()[-1] for line in printed.splitlines() if "server key" in line)
         for server in self.servers:
@@ -41,6 +46,17 @@ class World:
             for number in range(4)]
         for client in self.clients:
             client.start()
+
+    def put_events_on_small_disk(self, megabytes):
+        """Of tables made from now on: the months of events."""
+        os.mkdir(self.small_disk)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", self.small_disk],
+            check=True)
+        if unprivileged():
+            shutil.chown(self.small_disk, "postgres", "postgres")
+        self.postgres.query(f"CREATE TABLESPACE small LOCATION '{self.small_disk}'")
+        self.postgres.query("ALTER ROLE splitstream SET default_tablespace = small")
 
     def restart(self, *programs):
         """Kills all of them at once, then starts them in order."""
@@ -83,6 +99,8 @@ class World:
             server.stop()
         self.redis.stop()
         self.postgres.stop(2)
+        if self.small_disk:
+            subprocess.run(["umount", self.small_disk], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -136,6 +154,7 @@ def two_servers_one_killed(world, seconds, pause):
 
 def postgres_gone_until_full(world, seconds, pause):
     world.postgres.kill()
+    time.sleep(world.outage)
     deadline = time.monotonic() + 120
     while not world.tally.statuses.get(429):
         assert time.monotonic() < deadline, "the backlog never filled"
@@ -143,6 +162,60 @@ def postgres_gone_until_full(world, seconds, pause):
     time.sleep(2)
     world.postgres.start()
     time.sleep(seconds / 4)
+
+
+def drain_killed_at_every_step(world, seconds, pause):
+    """The drain is made to wait at one step after the other, and its process killed there."""
+    postgres, server = world.postgres, world.servers[0]
+    steps = {
+        "chunk taken": postgres.locked("drained_chunks"),
+        "chunk begun": postgres.locked("unit_erasures"),
+        "copy begun": postgres.locked("events"),
+        "committed, not told": postgres.without_standby(),
+    }
+    waits = ("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'splitstream drain' "
+             "AND wait_event IS NOT NULL AND state = 'active'")
+    for step, frozen in steps.items():
+        time.sleep(seconds / 8)
+        with frozen:
+            deadline = time.monotonic() + 30
+            while postgres.query(waits) == "0":
+                assert time.monotonic() < deadline, f"the drain does not wait: {step}"
+                time.sleep(0.05)
+            server.kill()
+        server.start()
+    for _ in range(2):
+        # At a command of Redis.
+        time.sleep(seconds / 8)
+        world.redis.tell(signal.SIGSTOP)
+        time.sleep(0.3)
+        server.kill()
+        world.redis.tell(signal.SIGCONT)
+        server.start()
+
+
+def three_servers_killed(world, seconds, pause):
+    for number in (0, 1, 2, 0, 2):
+        time.sleep(seconds / 6)
+        world.restart(world.servers[number])
+
+
+def disk_full(world, seconds, pause):
+    """The events' own file system has no room left, then some again."""
+    time.sleep(seconds / 4)
+    with open(f"{world.small_disk}/filler", "wb") as filler:
+        try:
+            while True:
+                filler.write(bytes(1 << 16))
+                filler.flush()
+        except OSError:
+            pass
+    deadline = time.monotonic() + 60
+    while "No space left on device" not in open(f"{world.folder}/postgres.log").read():
+        assert time.monotonic() < deadline, "the disk never filled"
+        time.sleep(0.1)
+    time.sleep(seconds / 4)
+    os.unlink(f"{world.small_disk}/filler")
 
 
 def redis_out_of_memory(world, seconds, pause):
@@ -168,6 +241,9 @@ SCENARIOS = {
     "two servers, one killed": (two_servers_one_killed, {"servers": 2}),
     "PostgreSQL gone until 429": (postgres_gone_until_full, {"EVENTS_BACKLOG_MAX": 20000}),
     "Redis out of memory": (redis_out_of_memory, {}),
+    "drain killed at every step": (drain_killed_at_every_step, {}),
+    "three servers, each killed": (three_servers_killed, {"servers": 3}),
+    "disk full": (disk_full, {"small_disk_megabytes": 64, "EVENTS_BACKLOG_MAX": 20000}),
 }
 
 
@@ -177,6 +253,7 @@ def main():
     parser.add_argument("--binary", default=".build/release/splitstream-server")
     parser.add_argument("--seconds", type=float, default=12, help="length of each scenario")
     parser.add_argument("--pause", type=float, default=20, help="how long a paused process stands still")
+    parser.add_argument("--outage", type=float, default=0, help="least time without PostgreSQL")
     options = parser.parse_args()
     columns = ["accepted", "stored", "lost", "doubled", "unanswered", "set aside"]
     print(f"| {'what happened':26} | " + " | ".join(columns) + " | answers |")
@@ -185,6 +262,7 @@ def main():
     for name in options.scenarios or SCENARIOS:
         body, settings = SCENARIOS[name]
         world = World(os.path.abspath(options.binary), **settings)
+        world.outage = options.outage
         try:
             body(world, options.seconds, options.pause)
             world.settle()

@@ -1,5 +1,6 @@
 """A PostgreSQL, a Redis and servers of the chaos run's own: started, killed, paused, started again."""
 
+import contextlib
 import glob
 import os
 import pwd
@@ -95,6 +96,34 @@ class Postgres(Program):
     def is_ready(self):
         return subprocess.run(
             [f"{POSTGRES}/pg_isready", "-q", "-h", self.folder], check=False).returncode == 0
+
+    @contextlib.contextmanager
+    def locked(self, table):
+        """Within the block nobody else reads or writes the table."""
+        holder = subprocess.Popen(
+            [f"{POSTGRES}/psql", self.url, "-Xq"], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True)
+        holder.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\n")
+        holder.stdin.flush()
+        try:
+            yield
+        finally:
+            holder.communicate("ROLLBACK;\n")
+
+    @contextlib.contextmanager
+    def without_standby(self):
+        """Within the block commits are done, and nobody is told: they wait for a standby."""
+        self.set_standbys("nobody")
+        try:
+            yield
+        finally:
+            self.set_standbys("")
+
+    def set_standbys(self, names):
+        for sql in (f"ALTER SYSTEM SET synchronous_standby_names = '{names}'",
+                    "SELECT pg_reload_conf()"):
+            # The command itself must not wait for them.
+            self.query(f"SET synchronous_commit = local; {sql}" if "reload" in sql else sql)
 
     def query(self, sql):
         """The first column of the first row, as text."""
