@@ -23,7 +23,7 @@ MISSING = $(foreach need,$(NEEDS),\
 
 SERVER := .build/release/splitstream-server
 
-.PHONY: help run build test contract fuzz sanitize differential bench-http bench-assign \
+.PHONY: help run build test contract fuzz sanitize differential bench-http bench-assign bench-events \
   bench-connections bench-audience lint format verify packages chaos clean
 
 help: ## List the targets
@@ -53,6 +53,12 @@ bench-http: build ## CPU time per GET /v1/healthz against nginx
 
 bench-assign: build ## What POST /v1/assign costs, beside nginx and beside PostgreSQL alone
 	@python3 Tests/Benchmarks/bench_assign.py $(ARGS)
+
+bench-events: build ## Events end to end against a bare COPY, acceptance against redis-benchmark, latency, backlog
+	@python3 Tests/Benchmarks/bench_events.py $(ARGS)
+
+bench-events: NEEDS += /usr/bin/redis-benchmark=redis-tools /usr/bin/python3=python3 \
+  /usr/bin/psql=postgresql-client
 
 # Inherited by `packages`, which they all need.
 differential bench-http bench-assign: NEEDS += \

@@ -25,6 +25,17 @@ SERVER = REPOSITORY / ".build/release/splitstream-server"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads of a process; 0 when it has gone."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return 0
+    # proc(5): after the name in parentheses.
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
 @dataclasses.dataclass
 class Case:
     """One load, for both servers: `payloads` are sent in turn on each connection."""
@@ -47,9 +58,7 @@ class Target:
     pid: int
 
     def cpu_seconds(self) -> float:
-        # proc(5): user and system time of all threads, after the name in parentheses.
-        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        return cpu_seconds(self.pid)
 
 
 def request(
@@ -104,7 +113,10 @@ class Splitstream(Target):
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, folder: pathlib.Path, server: pathlib.Path = SERVER):
+    def start(
+        cls, folder: pathlib.Path, server: pathlib.Path = SERVER,
+        settings: dict[str, str] | None = None,
+    ):
         if not server.exists():
             raise SystemExit(f"{server} is not built; make build")
         port, tls_port = free_port(), free_port()
@@ -113,7 +125,7 @@ class Splitstream(Target):
         command = [
             server, "dev", "--port", str(port), "--tls", "--tls-port", str(tls_port),
             "--data", data]
-        limits = {"SPLITSTREAM_SERVER_LOOPS": "1"}
+        limits = {"SPLITSTREAM_SERVER_LOOPS": "1", **(settings or {})}
         environment = data / "dev.env"  # written last, when it serves
         with started(command, folder / "splitstream.log", limits, environment.exists) as process:
             splitstream = cls(port, tls_port, process.pid)

@@ -1,0 +1,252 @@
+"""`make bench-events`: events from HTTP to PostgreSQL, each figure beside what bounds it.
+
+    python3 Tests/Benchmarks/bench_events.py [--rounds N] [--seconds N] [--soak SECONDS]
+
+Everything shares the machine: clients, server, Redis, PostgreSQL. Rounds are interleaved, medians
+are shown; of ratios, that of each round's.
+"""
+
+import argparse
+import contextlib
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+import benchmark
+from events_load import Events, load
+
+COLUMNS = "event_id, environment_id, event_key, unit_id, occurred_at, properties, client_event_id, late"
+# Accepted and not committed: below this the run counts as sustained.
+BACKLOG_FLAT = 60_000
+
+
+class Stores:
+    """The PostgreSQL and the Redis of a development server, and what the benchmark asks them."""
+
+    def __init__(self, splitstream: benchmark.Splitstream):
+        self.database = splitstream.settings["DATABASE_URL"]
+        self.socket = splitstream.settings["REDIS_URL"].removeprefix("unix://").split("?")[0]
+
+    def sql(self, *commands: str) -> str:
+        arguments = [part for command in commands for part in ("-c", command)]
+        return subprocess.run(
+            ["psql", self.database, "-XqAt", *arguments], check=True, capture_output=True,
+            text=True).stdout.strip()
+
+    def redis(self, *words: str) -> str:
+        return subprocess.run(
+            ["redis-cli", "-s", self.socket, *words], check=True, capture_output=True,
+            text=True).stdout.strip()
+
+    def info(self, section: str, name: str) -> int:
+        lines = self.redis("INFO", section).splitlines()
+        return int(next(line.split(":")[1] for line in lines if line.startswith(name + ":")))
+
+    def backlog(self) -> int:
+        keys = self.redis("KEYS", "splitstream:*:backlog").split()
+        return sum(int(self.redis("GET", key) or 0) for key in keys)
+
+    def wait_drained(self, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while self.backlog() > 0:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.backlog()} events are still not stored")
+            time.sleep(0.01)
+
+    @contextlib.contextmanager
+    def no_drain(self):
+        """Within the block a lock keeps chunks from being stored."""
+        holder = subprocess.Popen(
+            ["psql", self.database, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            text=True)
+        holder.stdin.write("BEGIN; LOCK TABLE drained_chunks IN ACCESS EXCLUSIVE MODE;\n")
+        holder.stdin.flush()
+        locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+        while self.sql(locked + " AND relation = 'drained_chunks'::regclass") == "0":
+            time.sleep(0.01)
+        try:
+            yield
+        finally:
+            holder.communicate("ROLLBACK;\n")
+
+
+class Bench:
+    def __init__(self, splitstream, folder, seconds):
+        self.splitstream, self.folder, self.seconds = splitstream, folder, seconds
+        self.stores = Stores(splitstream)
+        self.serial = random.randrange(10**11)
+
+    def events(self, size: int) -> Events:
+        self.serial += 10_000_000
+        return Events(
+            self.splitstream.port, self.splitstream.authorization("CLIENT"), size, self.serial)
+
+    def sustained(self) -> tuple[float, float]:
+        """Events a second from HTTP to committed, and of a bare COPY of the same rows."""
+        stores = self.stores
+        stores.sql("TRUNCATE events")
+        state = {"asked": 0.0, "is_flat": True}
+
+        def may_send() -> bool:
+            if time.perf_counter() - state["asked"] > 0.1:
+                state["is_flat"] = stores.backlog() < BACKLOG_FLAT
+                state["asked"] = time.perf_counter()
+            return state["is_flat"]
+
+        start = time.perf_counter()
+        run = load(self.events(100), 4, self.seconds, may_send=may_send)
+        stores.wait_drained()
+        rate = run.accepted / (time.perf_counter() - start)
+        stored = int(stores.sql("SELECT count(*) FROM events"))
+        if stored != run.accepted:
+            raise SystemExit(f"accepted {run.accepted} events and stored {stored}")
+        rows = self.folder / "rows"
+        stores.sql(f"\\copy (SELECT {COLUMNS} FROM events) TO '{rows}' (FORMAT binary)")
+        self.bytes_per_event = int(stores.sql(
+            "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits "
+            "WHERE inhparent = 'events'::regclass")) / stored
+        stores.sql("TRUNCATE events")
+        start = time.perf_counter()
+        stores.sql(f"\\copy events ({COLUMNS}) FROM '{rows}' (FORMAT binary)")
+        return rate, stored / (time.perf_counter() - start)
+
+    def accepting(self) -> tuple[float, float]:
+        """Events a second accepted in batches of 100, and by redis-benchmark with the script alone."""
+        with self.stores.no_drain():
+            rate = load(self.events(100), 4, self.seconds).rate
+        self.stores.wait_drained()
+        return rate, self.script_rate()
+
+    def script_rate(self) -> float:
+        """The script that the server has loaded, with as many events of the same size."""
+        tag = "bench:{9}:"
+        table = 1 << 14  # As large as it grows with so many ids.
+        self.stores.redis("HSET", tag + "seen", "buckets", str(table))
+        keys = [tag + "events", tag + "backlog", tag + "seen"]
+        keys += [f"{tag}seen:{random.randrange(table)}" for _ in range(100)]
+        arguments = ["1000000000", str(table), "0", "100"]
+        # Twelve random digits are as long as what stands for an id.
+        arguments += ["__rand_int__", "e" * self.entry_bytes] * 100
+        count = max(1, int(400 * self.seconds))
+        start = time.perf_counter()
+        subprocess.run(
+            ["redis-benchmark", "-s", self.stores.socket, "-c", "4", "-n", str(count), "-r",
+             "999999999999", "-q", "EVALSHA", self.digest, str(len(keys)), *keys, *arguments],
+            check=True, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - start
+        self.stores.redis("DEL", tag + "events", tag + "backlog")
+        return 100 * count / seconds
+
+    def learn_script(self) -> None:
+        """Looks at the script call of one event: its digest, and the size of the entry."""
+        monitor = subprocess.Popen(
+            ["redis-cli", "-s", self.stores.socket, "MONITOR"], stdout=subprocess.PIPE, text=True)
+        monitor.stdout.readline()
+        with self.stores.no_drain():
+            load(self.events(1), 1, 60, count=1)
+            line = next(line for line in monitor.stdout if '"EVALSHA"' in line and "backlog" in line)
+            monitor.terminate()
+            monitor.wait()
+            self.digest = line.split('"EVALSHA" "')[1].split('"')[0]
+            lists = self.stores.redis("KEYS", "splitstream:*:events").split()
+            lists += self.stores.redis("KEYS", "splitstream:*:chunk:*").split()
+            script = "return #redis.call('LINDEX', KEYS[1], 0)"
+            self.entry_bytes = int(self.stores.redis("EVAL", script, "1", lists[0]))
+        self.stores.wait_drained()
+
+    def single(self) -> float:
+        """The 99th percentile, in milliseconds, of single events at 5,000 a second."""
+        run = load(self.events(1), 64, self.seconds, rate=5000)
+        self.stores.wait_drained()
+        return run.percentile(0.99)
+
+    def cpu(self, size: int) -> tuple[float, float]:
+        """Microseconds of the server's and of Redis's CPU for each event of batches of `size`."""
+        redis = self.stores.info("server", "process_id")
+        before = self.splitstream.cpu_seconds(), benchmark.cpu_seconds(redis)
+        run = load(self.events(size), 16, self.seconds / 2, count=200_000)
+        self.stores.wait_drained()
+        after = self.splitstream.cpu_seconds(), benchmark.cpu_seconds(redis)
+        return tuple((b - a) / run.accepted * 1e6 for a, b in zip(before, after))
+
+    def backlog(self) -> float:
+        """Seconds from the moment the drain may work to the last of 100,000 events committed."""
+        with self.stores.no_drain():
+            load(self.events(500), 4, 60, count=100_000)
+            start = time.perf_counter()
+        self.stores.wait_drained()
+        return time.perf_counter() - start
+
+    def memory_per_id(self) -> float:
+        """Bytes of Redis's memory for each remembered client_event_id."""
+        used, ids = self.stores.info("memory", "used_memory"), 0
+        for key in self.stores.redis("KEYS", "splitstream:*:seen").split():
+            ids += int(self.stores.redis("HGET", key, "ids") or 0)
+        return used / ids
+
+    def soak(self, seconds: int) -> None:
+        """Resident memory of the server, once a minute, under 10,000 events a second."""
+        print("\n| Minute | Server RSS MB | Events stored |")
+        print("| ---: | ---: | ---: |")
+        stored = 0
+        for minute in range(seconds // 60 + 1):
+            with open(f"/proc/{self.splitstream.pid}/status", encoding="ascii") as status:
+                kilobytes = next(int(line.split()[1]) for line in status if "VmRSS" in line)
+            print(f"| {minute} | {kilobytes / 1024:.1f} | {stored:,} |", flush=True)
+            if minute < seconds // 60:
+                stored += load(self.events(100), 4, 60, rate=100).accepted
+
+
+def row(name: str, ours: list[float], theirs: list[float], aim: str) -> str:
+    ratio = statistics.median(mine / other for mine, other in zip(ours, theirs))
+    return (f"| {name} | {statistics.median(ours):,.0f} | {statistics.median(theirs):,.0f} | "
+            f"{ratio:.2f} | {aim} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="length of each run")
+    parser.add_argument("--soak", type=int, default=0, help="then a soak of so many seconds")
+    options = parser.parse_args()
+    settings = {"SPLITSTREAM_EVENTS_BACKLOG_MAX": "10000000"}
+    with benchmark.working_folder() as folder, benchmark.Splitstream.start(
+        folder, settings=settings
+    ) as splitstream:
+        bench = Bench(splitstream, folder, options.seconds)
+        bench.learn_script()
+        sizes = [1, 10, 100, 500]
+        sustained, accepting, single, backlog = [], [], [], []
+        cpu = {size: [] for size in sizes}
+        for number in range(options.rounds + 1):
+            print(f"round {number} of {options.rounds}" if number else "warming up", file=sys.stderr)
+            results = (bench.sustained(), bench.accepting(), bench.single(), bench.backlog())
+            costs = {size: bench.cpu(size) for size in sizes}
+            if number:
+                for into, result in zip((sustained, accepting, single, backlog), results):
+                    into.append(result)
+                for size in sizes:
+                    cpu[size].append(costs[size])
+        print("| Events a second | Splitstream | Bound | Ratio | Aim |")
+        print("| --- | ---: | ---: | ---: | --- |")
+        print(row("batches of 100, HTTP to committed; bare COPY", *zip(*sustained), "≥ 0.4"))
+        print(row("batches of 100, accepted; redis-benchmark", *zip(*accepting), "≥ 0.7"))
+        print("\n| Measured | Median | Aim |")
+        print("| --- | ---: | --- |")
+        print(f"| single events at 5,000/s, p99 | {statistics.median(single):.1f} ms | < 5 ms |")
+        print(f"| backlog of 100,000 drained | {statistics.median(backlog):.1f} s | < 5 s |")
+        print(f"| PostgreSQL, an event | {bench.bytes_per_event:.0f} bytes | |")
+        print(f"| Redis, a remembered id | {bench.memory_per_id():.0f} bytes | |")
+        print("\n| Batch of | Server µs an event | Redis µs an event |")
+        print("| ---: | ---: | ---: |")
+        for size in sizes:
+            server, redis = (statistics.median(column) for column in zip(*cpu[size]))
+            print(f"| {size} | {server:.1f} | {redis:.1f} |")
+        if options.soak:
+            bench.soak(options.soak)
+
+
+if __name__ == "__main__":
+    main()
