@@ -96,7 +96,7 @@ class Bench:
             return state["is_flat"]
 
         start = time.perf_counter()
-        run = load(self.events(100), 4, self.seconds, may_send=may_send)
+        run = load(self.events(100), 16, self.seconds, may_send=may_send)
         stores.wait_drained()
         rate = run.accepted / (time.perf_counter() - start)
         stored = int(stores.sql("SELECT count(*) FROM events"))
@@ -115,7 +115,7 @@ class Bench:
     def accepting(self) -> tuple[float, float]:
         """Events a second accepted in batches of 100, and by redis-benchmark with the script alone."""
         with self.stores.no_drain():
-            rate = load(self.events(100), 4, self.seconds).rate
+            rate = load(self.events(100), 16, self.seconds).rate
         self.stores.wait_drained()
         return rate, self.script_rate()
 
@@ -158,7 +158,7 @@ class Bench:
 
     def single(self) -> float:
         """The 99th percentile, in milliseconds, of single events at 5,000 a second."""
-        run = load(self.events(1), 64, self.seconds, rate=5000)
+        run = load(self.events(1), 256, self.seconds, rate=5000)
         self.stores.wait_drained()
         return run.percentile(0.99)
 
@@ -174,7 +174,7 @@ class Bench:
     def backlog(self) -> float:
         """Seconds from the moment the drain may work to the last of 100,000 events committed."""
         with self.stores.no_drain():
-            load(self.events(500), 4, 60, count=100_000)
+            load(self.events(500), 8, 60, count=100_000)
             start = time.perf_counter()
         self.stores.wait_drained()
         return time.perf_counter() - start

@@ -12,8 +12,9 @@ final class EventBuffer {
     loop: loop, weightMax: 500, weight: { $0.events.count },
     send: { [unowned self] in await deliver($0) })
 
-  /// How often a request follows a table that is being resized.
-  private static let attemptsMax = 5
+  /// How often a request follows a table that is being resized: more often than that is done at once,
+  /// by two processes.
+  private static let attemptsMax = 2 * SeenTableUpkeep.resizesMax + 1
 
   /// The events of one request; all of one environment.
   private struct Delivery {

@@ -4,10 +4,12 @@ struct SeenTableUpkeep {
   let redis: any RedisCaller
   /// How many buckets one script call touches: a few milliseconds.
   private static let bucketsPerCall = 64
+  /// How often one call of `resize` changes the size of a table.
+  static let resizesMax = 32
 
-  /// Does up to `callsMax` script calls of resizing.
-  func resize(shard: Int, callsMax: Int = 32) throws(StorageError) {
-    for _ in 0..<callsMax {
+  /// Does some of the resizing that is due: each script call keeps Redis for a few milliseconds only.
+  func resize(shard: Int) throws(StorageError) {
+    for _ in 0..<Self.resizesMax {
       let (table, idCount) = try size(shard: shard)
       let buckets = table.bucketCount
       if idCount > buckets * SeenTable.idsPerBucketMax {
