@@ -93,9 +93,9 @@ def add_experiments(database: str, key: str, count: int) -> None:
 def connections_and_loops(
     stores: benchmark.Splitstream, known: bytes, seconds: int, folder: pathlib.Path
 ) -> None:
-    descriptors = 2 * max(CONNECTIONS) + 1000
+    # Of the generator and of the server, each.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, max(descriptors, most)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(CONNECTIONS) + 1000, most))
     generator = Generator(folder)
     print("| Known units | " + " | ".join(f"{count:,} connections" for count in CONNECTIONS) + " |")
     print("| --- |" + " ---: |" * len(CONNECTIONS))
