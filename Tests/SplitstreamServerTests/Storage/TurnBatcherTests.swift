@@ -61,7 +61,10 @@ import Testing
       record.holds = true
       var tasks = [1].map { item in loop.start(with: batcher) { try await $0.submit(item) } }
       await record.begun(1)
-      tasks += (2...7).map { item in loop.start(with: batcher) { try await $0.submit(item) } }
+      tasks.append(loop.start(with: batcher) { try await $0.submit(2) })
+      await loop.sleep(seconds: 0)
+      #expect(record.batches == [[1]])
+      tasks += (3...7).map { item in loop.start(with: batcher) { try await $0.submit(item) } }
       await record.begun(2)
       #expect(record.batches == [[1], [2, 3]])
       record.release()
