@@ -43,7 +43,7 @@ class Process(benchmark.Target):
         with benchmark.started(
             command, folder / f"{port}.log", {}, lambda: is_ready(port)
         ) as process:
-            started = cls(port, process.pid)
+            started = cls(port, 0, process.pid)
             started.ready_seconds = time.monotonic() - begin
             yield started
 
@@ -97,7 +97,8 @@ def connections_and_loops(
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(CONNECTIONS) + 1000, most))
     generator = Generator(folder)
-    print("| Known units | " + " | ".join(f"{count:,} connections" for count in CONNECTIONS) + " |")
+    titles = [f"{count:,} connection{'s' * (count > 1)}" for count in CONNECTIONS]
+    print(f"| Known units | {' | '.join(titles)} |")
     print("| --- |" + " ---: |" * len(CONNECTIONS))
     for loops in [1, 2]:
         cells = []
