@@ -99,6 +99,7 @@ private enum MetricInput {
   ) throws(APIError) -> MetricDefinition {
     body.allowOnly([
       "key", "name", "event_key", "kind", "aggregation", "unit_dedup_window", "property_path",
+      "desired_direction",
     ])
     if current == nil { body.require(["key", "name", "event_key", "kind"]) }
     var definition =
@@ -117,13 +118,23 @@ private enum MetricInput {
     switch body.text("property_path", bytes: 1...1024) {
     case .absent: break
     case .null: definition.propertyPath = nil
-    case .value(let path): definition.propertyPath = path
+    case .value(let text): definition.propertyPath = path(text, body)
     }
-    for problem in definition.unsupported() {
-      body.note(String(problem.pointer.dropFirst()), problem.detail)
-    }
+    set(
+      \.desiredDirection,
+      body.present("desired_direction", body.choice("desired_direction", Metric.Direction.self)))
     try body.finish()
     return definition
+  }
+
+  private static func path(_ text: String, _ body: BodyReader) -> PropertyPath? {
+    let path = PropertyPath(text)
+    if path == nil {
+      body.note(
+        "property_path",
+        "must be $ and member names, each as .name or ['name'], such as $.order.total")
+    }
+    return path
   }
 
   private static func window(_ body: BodyReader) -> String? {
@@ -148,7 +159,8 @@ extension Metric: JSONWritable {
       json.member("kind", definition.kind.rawValue)
       json.member("aggregation", definition.aggregation.rawValue)
       json.member("unit_dedup_window", definition.unitDedupWindow)
-      json.member("property_path", definition.propertyPath)
+      json.member("property_path", definition.propertyPath?.text)
+      json.member("desired_direction", definition.desiredDirection.rawValue)
     }
   }
 }

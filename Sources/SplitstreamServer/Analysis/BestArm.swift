@@ -30,6 +30,8 @@ struct BestArm: Sendable {
           weights: half * weights, lengths: half * weights * scale.slopes(at: points))
       }
     }
+    // The last bit of a sum of many terms may lie beyond.
+    probabilities = probabilities.map { min(1, $0) }
   }
 
   /// Adds one batch of nodes. `before` is the product of F over the arms before i, `after` over

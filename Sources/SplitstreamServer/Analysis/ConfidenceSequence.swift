@@ -43,7 +43,7 @@ struct ConfidenceSequence: Equatable, Sendable {
 
   private static let silent = ConfidenceSequence(logE: 0, interval: nil)
 
-  private init(logE: Double, interval: Interval?) {
+  init(logE: Double, interval: Interval?) {
     self.logE = logE
     self.interval = interval
   }
@@ -81,8 +81,10 @@ struct ConfidenceSequence: Equatable, Sendable {
     let tau = tau(pair, minimumDetectableEffect: minimumDetectableEffect)
     guard pair.variance > 0, tau > 0 else { return silent }
     let (v, d, t) = (pair.variance, pair.difference, tau * tau)
-    let logE = t * d * d / (2 * v * (v + t)) - 0.5 * log1p(t / v)
-    let margin = (2 * v * (v + t) / t * (-log(alpha) + 0.5 * log1p(t / v))).squareRoot()
+    // In ratios: the products of amounts of 10⁶⁰ would overflow, those of 10⁻⁶⁰ vanish.
+    let z = d / v.squareRoot()
+    let logE = t / (v + t) * z * z / 2 - 0.5 * log1p(t / v)
+    let margin = (2 * v * (1 + v / t) * (-log(alpha) + 0.5 * log1p(t / v))).squareRoot()
     return ConfidenceSequence(logE: logE, interval: Interval(lower: d - margin, upper: d + margin))
   }
 

@@ -13,12 +13,12 @@ struct Lift: Sendable {
 
   /// P(θ_t ≥ (1 + relative)·θ_c).
   func probability(atLeast relative: Double) -> Double {
-    compare(ValueChange(factor: 1 + relative)).above
+    min(1, compare(ValueChange(factor: 1 + relative)).above)
   }
 
   /// P(θ_t ≤ (1 + relative)·θ_c).
   func probability(atMost relative: Double) -> Double {
-    compare(ValueChange(factor: 1 + relative)).below
+    min(1, compare(ValueChange(factor: 1 + relative)).below)
   }
 
   /// The equal-tailed credible interval of θ_t − θ_c, 95 %.

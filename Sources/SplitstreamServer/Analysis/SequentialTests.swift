@@ -6,19 +6,19 @@ struct SequentialTests {
   let holmP: [Double?]
   /// The variant that the corrected p-values and the current estimates name.
   let winner: Int?
-
   init(_ inputs: SnapshotInputs, _ metric: MetricInputs) {
     let treatments = inputs.liveTreatments
-    var (running, holm): ([Double?], [Double?]) = ([], [])
-    running = inputs.variants.map { _ in nil }
-    holm = running
+    var running: [Double?] = inputs.variants.map { _ in nil }
+    var holm = running
+    let alpha = 1 - inputs.rule.posteriorThreshold
     for index in treatments {
       let previous =
         inputs.previousRunningP.indices.contains(index) ? inputs.previousRunningP[index] : nil
       let isEnough = [index, inputs.control].allSatisfy {
         metric.sample.units[$0] >= inputs.rule.minSamplePerVariant
       }
-      let now = isEnough ? Self.pValue(inputs, metric, treatment: index) : 1
+      let now =
+        isEnough ? Self.look(inputs, metric, treatment: index, alpha: alpha).pValue : 1
       running[index] = min(previous ?? 1, now)
     }
     let corrected = Multiplicity.holm(treatments.map { running[$0] ?? 1 })
@@ -27,10 +27,21 @@ struct SequentialTests {
     winner = Self.winner(inputs, metric, holm)
   }
 
-  /// min(1, 1/E) of one treatment at this snapshot.
-  private static func pValue(_ inputs: SnapshotInputs, _ metric: MetricInputs, treatment: Int)
-    -> Double
-  {
+  /// What the current data alone say of each live treatment, with an interval at the level that is
+  /// shared among them.
+  static func looks(_ inputs: SnapshotInputs, _ metric: MetricInputs) -> [ConfidenceSequence?] {
+    let treatments = inputs.liveTreatments
+    let alpha = (1 - inputs.rule.posteriorThreshold) / Double(treatments.count)
+    return inputs.variants.indices.map { index in
+      treatments.contains(index)
+        ? look(inputs, metric, treatment: index, alpha: alpha) : nil
+    }
+  }
+
+  /// The evidence of one treatment at this snapshot.
+  private static func look(
+    _ inputs: SnapshotInputs, _ metric: MetricInputs, treatment: Int, alpha: Double
+  ) -> ConfidenceSequence {
     let rule = inputs.rule
     let moments = metric.sample.moments
     var isBinary = false
@@ -39,21 +50,19 @@ struct SequentialTests {
       let logE = ConverterEvidence.logE(
         phases(inputs, metric, treatment: treatment),
         minimumDetectableEffect: rule.minimumDetectableEffect)
-      return ConfidenceSequence.pValue(logE: logE)
+      return ConfidenceSequence(logE: logE, interval: nil)
     }
     let pair = ArmDifference(
       moments[treatment], moments[inputs.control], unitsMin: isBinary ? 1 : 2)
-    let alpha = 1 - rule.posteriorThreshold
     switch rule.method {
     case .sequentialMSPRT:
       return ConfidenceSequence.msprt(
-        pair, minimumDetectableEffect: rule.minimumDetectableEffect, alpha: alpha
-      ).pValue
+        pair, minimumDetectableEffect: rule.minimumDetectableEffect, alpha: alpha)
     case .alwaysValidEValue, .posteriorThreshold:
       return ConfidenceSequence.asymptotic(
         pair, alpha: alpha,
         unitsTuned: ConfidenceSequence.unitsTuned(minSamplePerVariant: rule.minSamplePerVariant)
-      ).pValue
+      )
     }
   }
 

@@ -20,6 +20,12 @@ enum SnapshotAnalysis {
     let isEnough = inputs.isEnough
     let probBest = primary?.probBest ?? inputs.variants.map { _ in nil }
     let evidence = RuleEvidence(inputs, probBest: probBest)
+    let looks: [ConfidenceSequence?] =
+      if let metric = inputs.metrics.first, inputs.rule.method != .posteriorThreshold {
+        SequentialTests.looks(inputs, metric)
+      } else {
+        inputs.variants.map { _ in nil }
+      }
     let violators = Set(violations.map(\.variant))
     let decision = Decision(
       candidate: evidence.candidate, control: inputs.control, isEnough: isEnough,
@@ -43,7 +49,7 @@ enum SnapshotAnalysis {
         DecisionResult.Reason(code: $0, detail: reasons.detail($0))
       },
       guardrailViolations: violations.map(\.violation),
-      runningP: evidence.runningP, holmP: evidence.holmP)
+      runningP: evidence.runningP, holmP: evidence.holmP, looks: looks)
   }
 }
 

@@ -69,4 +69,6 @@ struct DecisionResult: Equatable, Sendable {
   /// Per variant; nil for the control, for variants of weight 0 and for the posterior rule.
   let runningP: [Double?]
   let holmP: [Double?]
+  /// The current data alone, under the same method and nil where they are.
+  let looks: [ConfidenceSequence?]
 }

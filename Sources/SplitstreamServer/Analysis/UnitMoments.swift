@@ -48,12 +48,31 @@ struct RatioMoments: Equatable, Sendable {
   /// Without any event an arm says nothing of the ratio and enters as one without units.
   let hasEvents: Bool
 
+  /// Σ(S − S̄)², Σ(C − C̄)² and Σ(S − S̄)(C − C̄) over the units.
+  struct Spreads {
+    let sums: Double
+    let counts: Double
+    let products: Double
+  }
+
   /// - Parameters: sums over the units of S, C, S², C² and S·C.
-  /// - Source: Deng, Knoblich & Lu 2018.
   init(
     units: Int, sum: Double, count: Double, sumSquares: Double, countSquares: Double,
     sumCountProducts: Double, conversions: Int = 0
   ) {
+    let n = Double(units)
+    self.init(
+      units: units, sum: sum, count: count,
+      spreads: Spreads(
+        sums: UnitMoments.centred(sumSquares, sum, sum, n),
+        counts: UnitMoments.centred(countSquares, count, count, n),
+        products: UnitMoments.centred(sumCountProducts, sum, count, n)),
+      conversions: conversions)
+  }
+
+  /// - Parameters: sums over the units of S and C.
+  /// - Source: Deng, Knoblich & Lu 2018.
+  init(units: Int, sum: Double, count: Double, spreads: Spreads, conversions: Int = 0) {
     self.units = units
     self.conversions = conversions
     hasEvents = units > 0 && count > 0
@@ -63,9 +82,9 @@ struct RatioMoments: Equatable, Sendable {
       return
     }
     let n = Double(units)
-    let covariance = UnitMoments.centred(sumCountProducts, sum, count, n) / (n - 1)
-    let varianceS = UnitMoments.centred(sumSquares, sum, sum, n) / (n - 1)
-    let varianceC = UnitMoments.centred(countSquares, count, count, n) / (n - 1)
+    let covariance = spreads.products / (n - 1)
+    let varianceS = spreads.sums / (n - 1)
+    let varianceC = spreads.counts / (n - 1)
     let meanCount = count / n
     variance = max(
       0,

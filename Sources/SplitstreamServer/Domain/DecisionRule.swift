@@ -24,9 +24,6 @@ struct DecisionRule: Equatable, Sendable {
       if !isValid { problems.append(FieldProblem(pointer: "\(pointer)/\(field)", detail: detail)) }
     }
     check(
-      method == .posteriorThreshold, "method",
-      "\"\(method.rawValue)\" is not supported yet; use \"\(Method.posteriorThreshold.rawValue)\"")
-    check(
       (0.5...0.9999).contains(posteriorThreshold), "posterior_threshold",
       "must be from 0.5 to 0.9999")
     check(

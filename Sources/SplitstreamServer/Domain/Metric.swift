@@ -2,6 +2,8 @@
 struct Metric: Equatable, Sendable {
   enum Kind: String, CaseIterable, Sendable { case binary, count, revenue, duration }
   enum Aggregation: String, CaseIterable, Sendable { case sum, mean, count }
+  /// Which way is better.
+  enum Direction: String, CaseIterable, Sendable { case increase, decrease }
 
   let id: ULID
   let workspaceID: ULID
@@ -17,21 +19,6 @@ struct MetricDefinition: Equatable, Sendable {
   var aggregation = Metric.Aggregation.count
   /// ISO 8601; a unit's second event within the window does not count again.
   var unitDedupWindow = "P7D"
-  var propertyPath: String?
-
-  /// What this version of the server cannot compute yet, so that it is refused and not silently ignored.
-  func unsupported() -> [FieldProblem] {
-    var problems: [FieldProblem] = []
-    if kind != .binary {
-      problems.append(
-        FieldProblem(
-          pointer: "/kind", detail: "kind \"\(kind.rawValue)\" is not supported yet; use \"binary\""
-        ))
-    }
-    if propertyPath != nil {
-      problems.append(
-        FieldProblem(pointer: "/property_path", detail: "property paths are not supported yet"))
-    }
-    return problems
-  }
+  var propertyPath: PropertyPath?
+  var desiredDirection = Metric.Direction.increase
 }

@@ -5,11 +5,16 @@
 struct PropertyPath: Hashable, Sendable {
   /// Member names from the root, at least one.
   let keys: [String]
+  /// As it was written.
+  let text: String
 
   /// What amounts are read from when a metric names no path.
-  static let value = PropertyPath(keys: ["value"])
+  static let value = PropertyPath(keys: ["value"], text: "$.value")
 
-  private init(keys: [String]) { self.keys = keys }
+  private init(keys: [String], text: String) {
+    self.keys = keys
+    self.text = text
+  }
 
   /// Nil when the text is not of the grammar.
   init?(_ text: String) {
@@ -27,7 +32,7 @@ struct PropertyPath: Hashable, Sendable {
       keys.append(key)
     }
     guard !keys.isEmpty else { return nil }
-    self.keys = keys
+    self.init(keys: keys, text: text)
   }
 
   /// RFC 9535 §2.5.1.1, `member-name-shorthand`.

@@ -1,9 +1,11 @@
 import Dispatch
 import Logging
+import Synchronization
 
-/// Computes the snapshots that are due, on its own connection and never on a loop; and those asked for.
+/// Computes the snapshots that are due, on its own connections and never on a loop; and those asked for.
 ///
-/// Of several processes one is elected at each tick, by an advisory lock.
+/// Of several processes one is elected at each tick, by an advisory lock. In it a few work side by side, so that one
+/// large experiment does not hold up all others; who has waited longest comes first.
 final class AnalysisJob: Sendable {
   private struct State {
     var postgres: SessionHolder
@@ -11,20 +13,29 @@ final class AnalysisJob: Sendable {
     var failures: FailureLog
   }
 
-  /// Two queues, so that nobody who asks for a snapshot waits for all that are due.
+  /// Queues apart, so that nobody who asks for a snapshot waits for all that are due.
   private let scheduled: JobQueue<State>
+  private let helpers: [JobQueue<State>]
   private let onDemand: JobQueue<State>
   private let log: Logger
 
-  private static let duePerTick = 100
+  /// Experiments that are computed at the same time, each on a connection of its own.
+  private static let atOnce = 2
+  private static let dueMax = 1000
+  /// A first snapshot of many millions of events is one statement.
+  private static let statementSeconds = 900.0
 
   init(postgres: PostgresAddress, log: Logger) {
     func state(_ name: String) -> State {
       State(
-        postgres: SessionHolder(postgres, applicationName: name),
+        postgres: SessionHolder(
+          postgres, applicationName: name, timeoutSeconds: Self.statementSeconds),
         ids: ULIDGenerator(refill: { IDSource.randomWords() }), failures: FailureLog(log))
     }
     scheduled = JobQueue("analysis", state: state("splitstream analysis"))
+    helpers = (1..<Self.atOnce).map { _ in
+      JobQueue("analysis helper", state: state("splitstream analysis"))
+    }
     onDemand = JobQueue("analysis on demand", state: state("splitstream analysis on demand"))
     self.log = log
   }
@@ -42,7 +53,7 @@ final class AnalysisJob: Sendable {
   }
 
   func stop() {
-    for queue in [scheduled, onDemand] {
+    for queue in [scheduled, onDemand] + helpers {
       queue.stop()
       queue.sync { $0.postgres.close() }
     }
@@ -71,17 +82,59 @@ final class AnalysisJob: Sendable {
     let session = try state.postgres.open()
     let store = SnapshotStore(session: session)
     try store.whenElected {
-      var failure: StorageError?
-      for experiment in try store.due(limit: Self.duePerTick) {
-        do {
-          try computeScheduled(experiment, session, &state.ids)
-        } catch {
-          // One that cannot be computed holds up no other; without the connection none can.
-          guard session.isOpen else { throw error }
-          failure = .failed(.postgres, "experiment \(experiment): \(error)")
-        }
+      let units = UnitStore(session: session)
+      let round = Round(due: try store.due(limit: Self.dueMax), erased: try units.holdingErased())
+      for helper in helpers { helper.async { [self] in work(on: round, &$0) } }
+      work(on: round, &state)
+      for helper in helpers { helper.sync { _ in } }
+      try units.sweep()
+      if let failure = round.failure { throw failure }
+    }
+  }
+
+  /// What is to be done in one tick, and what went wrong.
+  private final class Round: Sendable {
+    struct Task {
+      let experiment: ULID
+      /// Else what was erased is forgotten and no snapshot made.
+      let isDue: Bool
+    }
+
+    private let tasks: Mutex<ArraySlice<Task>>
+    private let lastFailure = Mutex<StorageError?>(nil)
+
+    init(due: [ULID], erased: [ULID]) {
+      let known = Set(due)
+      tasks = Mutex(
+        due.map { Task(experiment: $0, isDue: true) }[...]
+          + erased.filter { !known.contains($0) }.map { Task(experiment: $0, isDue: false) })
+    }
+
+    func next() -> Task? { tasks.withLock { $0.popFirst() } }
+
+    var failure: StorageError? { lastFailure.withLock { $0 } }
+
+    func failed(_ task: Task, _ error: any Error) {
+      lastFailure.withLock {
+        $0 = .failed(.postgres, "experiment \(task.experiment): \(error)")
       }
-      if let failure { throw failure }
+    }
+  }
+
+  private func work(on round: Round, _ state: inout State) {
+    while let task = round.next() {
+      do {
+        let session = try state.postgres.open()
+        if task.isDue {
+          try computeScheduled(task.experiment, session, &state.ids)
+        } else {
+          try forgetErased(of: task.experiment, session)
+        }
+      } catch {
+        // One that cannot be computed holds up no other; without a connection none can be.
+        round.failed(task, error)
+        guard (try? state.postgres.open()) != nil else { return }
+      }
     }
   }
 
@@ -98,99 +151,37 @@ final class AnalysisJob: Sendable {
       ])
   }
 
+  /// Brings the experiment's units forward without a snapshot: what was erased goes now, not when the next is due.
+  private func forgetErased(of id: ULID, _ session: PostgresSession) throws {
+    try UnitStore(session: session).alone(with: id) {
+      try session.transaction { () throws(PostgresError) in
+        _ = try Observations(of: id, in: session)
+      }
+    }
+  }
+
   /// Reads, computes and stores in one transaction: a crash leaves the last good snapshot.
   private func compute(
     _ id: ULID, isOnDemand: Bool, session: PostgresSession, ids: inout ULIDGenerator
-  ) throws(PostgresError) -> Snapshot? {
-    try session.transaction { () throws(PostgresError) in
-      let began = DispatchTime.now().uptimeNanoseconds
-      let results = ResultStore(session: session)
-      let snapshots = SnapshotStore(session: session)
-      let asOf = try results.begin()
-      guard let experiment = try results.experiment(id), let startedAt = experiment.startedAt else {
-        return nil
+  ) throws -> Snapshot? {
+    try UnitStore(session: session).alone(with: id) {
+      try session.transaction { () throws(PostgresError) in
+        let began = DispatchTime.now().uptimeNanoseconds
+        guard let observed = try Observations(of: id, in: session) else { return nil }
+        let snapshots = SnapshotStore(session: session)
+        let rule = observed.experiment.definition.decisionRule
+        let inputs = observed.inputs(
+          previousSequentialP: try snapshots.previousSequentialP(of: id),
+          previousRunningP: try snapshots.previousRunningP(of: id, under: rule))
+        let snapshot = Snapshot(
+          id: ids.make(at: observed.period.asOf), experimentID: id, period: observed.period,
+          isOnDemand: isOnDemand, inputs: inputs, result: SnapshotAnalysis.analyse(inputs),
+          metrics: observed.facts, multiVariantUnits: observed.multiVariantUnits,
+          peekCount: try snapshots.peekCount(of: id),
+          durationMilliseconds: Int((DispatchTime.now().uptimeNanoseconds - began) / 1_000_000))
+        try snapshots.insert(snapshot)
+        return snapshot
       }
-      let period = ResultStore.Period(experiment, startedAt: startedAt, asOf: asOf)
-      let observed = try Observations(experiment, period, from: results)
-      let inputs = observed.inputs(
-        of: experiment, horizonReached: period.horizonReached,
-        previousSequentialP: try snapshots.previousSequentialP(of: id))
-      let snapshot = Snapshot(
-        id: ids.make(at: period.asOf), experimentID: id, period: period, isOnDemand: isOnDemand,
-        inputs: inputs,
-        result: SnapshotAnalysis.analyse(inputs), metrics: observed.facts,
-        multiVariantUnits: observed.multiVariantUnits,
-        peekCount: try snapshots.peekCount(of: id),
-        durationMilliseconds: Int((DispatchTime.now().uptimeNanoseconds - began) / 1_000_000))
-      try snapshots.insert(snapshot)
-      return snapshot
     }
-  }
-}
-
-/// All that one snapshot reads.
-private struct Observations {
-  let units: [ResultStore.UnitCount]
-  let epochs: [WeightEpoch]
-  let metrics: [(metric: Metric, counts: [ResultStore.ConversionCount])]
-
-  init(
-    _ experiment: Experiment, _ period: ResultStore.Period, from results: ResultStore
-  ) throws(PostgresError) {
-    units = try results.units(of: experiment, in: period)
-    epochs = try results.epochs(of: experiment)
-    let definition = experiment.definition
-    // Without a primary metric nothing is decided, and guardrails have nothing to guard.
-    let named = definition.primaryMetricID.map { [$0] + definition.guardrailMetricIDs } ?? []
-    let known = try results.metrics(named)
-    var metrics: [(metric: Metric, counts: [ResultStore.ConversionCount])] = []
-    for id in named {
-      guard let metric = known[id] else { continue }
-      metrics.append((metric, try results.conversions(of: experiment, metric: metric, in: period)))
-    }
-    self.metrics = metrics
-  }
-
-  var multiVariantUnits: Int { units.reduce(0) { $0 + $1.multiVariantUnits } }
-
-  var facts: [Snapshot.MetricFacts] {
-    metrics.map { entry in
-      Snapshot.MetricFacts(
-        metric: entry.metric, lateEventCount: entry.counts.reduce(0) { $0 + $1.lateEvents },
-        invalidValueCount: 0)
-    }
-  }
-
-  func inputs(of experiment: Experiment, horizonReached: Bool, previousSequentialP: Double)
-    -> SnapshotInputs
-  {
-    let variants = experiment.definition.variants
-    let totals = variants.map { variant in
-      units.reduce(0) { $0 + ($1.variantID == variant.id ? $1.units : 0) }
-    }
-    return SnapshotInputs(
-      variants: variants.map {
-        SnapshotVariant(key: $0.key, weight: $0.weight, isControl: $0.isControl)
-      },
-      phases: epochs.map { epoch in
-        WeightPhase(
-          weights: epoch.allocation.weights,
-          counts: variants.map { variant in
-            units.first { $0.variantID == variant.id && $0.epoch == epoch.number }?.units ?? 0
-          })
-      },
-      metrics: metrics.map { entry in
-        MetricInputs(
-          key: entry.metric.definition.key,
-          sample: .binary(
-            variants.indices.map { index in
-              BinaryCounts(
-                units: totals[index],
-                conversions: entry.counts.first { $0.variantID == variants[index].id }?.conversions
-                  ?? 0)
-            }))
-      },
-      rule: experiment.definition.decisionRule, previousSRMSequentialP: previousSequentialP,
-      horizonReached: horizonReached)
   }
 }

@@ -7,6 +7,7 @@ struct SessionHolder {
   private let timeoutSeconds: Double
   private var session: PostgresSession?
 
+  /// - Parameter timeoutSeconds: bounds every wait for an answer.
   init(_ address: PostgresAddress, applicationName: String, timeoutSeconds: Double = 30) {
     self.address = address
     self.applicationName = applicationName

@@ -65,12 +65,14 @@ struct MetricStore {
     [
       .text(definition.key), .text(definition.name), .text(definition.eventKey),
       .text(definition.kind.rawValue), .text(definition.aggregation.rawValue),
-      .text(definition.unitDedupWindow), .text(orNull: definition.propertyPath),
+      .text(definition.unitDedupWindow), .text(orNull: definition.propertyPath?.text),
+      .text(definition.desiredDirection.rawValue),
     ]
   }
 
   static let columns =
-    "id, workspace_id, key, name, event_key, kind, aggregation, unit_dedup_window, property_path"
+    "id, workspace_id, key, name, event_key, kind, aggregation, unit_dedup_window, "
+    + "property_path, desired_direction"
 
   static let list = Statement(
     name: "metric_list",
@@ -89,9 +91,9 @@ struct MetricStore {
     sql: """
       WITH changed AS (
         UPDATE metrics m SET key = $3, name = $4, event_key = $5, kind = $6, aggregation = $7,
-          unit_dedup_window = $8, property_path = $9
+          unit_dedup_window = $8, property_path = $9, desired_direction = $10
         WHERE id = $1 AND workspace_id = $2 AND (
-          (event_key, kind, aggregation, unit_dedup_window) = ($5, $6, $7, $8)
+          (event_key, kind, aggregation, unit_dedup_window, desired_direction) = ($5, $6, $7, $8, $10)
             AND property_path IS NOT DISTINCT FROM $9
           OR NOT EXISTS (
             SELECT FROM experiments e
@@ -99,7 +101,7 @@ struct MetricStore {
               AND (e.primary_metric_id = m.id OR EXISTS (
                 SELECT FROM guardrail_metrics g WHERE g.experiment_id = e.id AND g.metric_id = m.id))))
         RETURNING \(columns)),
-      audited AS (\(AuditEntry.insert(from: "changed", first: 10)))
+      audited AS (\(AuditEntry.insert(from: "changed", first: 11)))
       SELECT \(columns) FROM changed
       """)
 
@@ -119,9 +121,9 @@ struct MetricStore {
     name: "metric_create",
     sql: """
       WITH created AS (
-        INSERT INTO metrics (\(columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO metrics (\(columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         RETURNING \(columns)),
-      audited AS (\(AuditEntry.insert(from: "created", first: 10)))
+      audited AS (\(AuditEntry.insert(from: "created", first: 11)))
       SELECT \(columns) FROM created
       """)
 
@@ -132,6 +134,13 @@ struct MetricStore {
         key: try row.text(2), name: try row.text(3), eventKey: try row.text(4),
         kind: try row.choice(5),
         aggregation: try row.choice(6), unitDedupWindow: try row.text(7),
-        propertyPath: try row.textOrNil(8)))
+        propertyPath: try path(row.textOrNil(8)), desiredDirection: try row.choice(9)))
+  }
+  private static func path(_ text: String?) throws(PostgresError) -> PropertyPath? {
+    guard let text else { return nil }
+    guard let path = PropertyPath(text) else {
+      throw .decoding("metrics.property_path holds \"\(text)\", which is no path")
+    }
+    return path
   }
 }

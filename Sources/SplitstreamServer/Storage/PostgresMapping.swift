@@ -13,6 +13,18 @@ extension PostgresValue {
   }
 }
 
+extension PropertyPath {
+  /// As PostgreSQL reads it: strict, since members of an array's elements are none of its own.
+  var jsonpath: String {
+    let members = keys.map { key in
+      var json = JSONWriter(bytesReserved: 64)
+      json.string(key)
+      return "." + String(decoding: json.bytes, as: UTF8.self)
+    }
+    return "strict $" + members.joined()
+  }
+}
+
 extension Row {
   func id(_ column: Int) throws(PostgresError) -> ULID {
     let uuid = try uuid(column)

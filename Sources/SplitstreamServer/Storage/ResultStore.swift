@@ -21,6 +21,7 @@ struct ResultStore {
     let horizonReached: Bool
   }
 
+  /// Units of the sample that count for a variant, by the weight epoch of their assignment.
   struct UnitCount: Sendable {
     let variantID: ULID
     let epoch: Int
@@ -28,21 +29,36 @@ struct ResultStore {
     let multiVariantUnits: Int
   }
 
+  /// Units with at least one event that counts.
   struct ConversionCount: Sendable {
     let variantID: ULID
+    let epoch: Int
+    let conversions: Int
+  }
+
+  /// What the units of a variant did on one metric.
+  struct MetricSums: Sendable {
+    let variantID: ULID
+    let units: Int
     let conversions: Int
     let lateEvents: Int
+    let invalidValues: Int
+    let amount: Double
+    let events: Double
+    /// Around the means, exact until they became doubles.
+    let spreads: RatioMoments.Spreads
   }
 
   /// Makes the open transaction see one state of the database, and says of which instant.
   ///
-  /// Else a unit could be among the converted and not yet among the exposed. Nested loops are out because right after
-  /// many events came in, PostgreSQL still takes the tables for small, and would compare every unit with every event.
+  /// Else a unit could be among the converted and not yet among the exposed. The time is read after that state was
+  /// taken: nothing that is visible happened later.
   func begin() throws(PostgresError) -> Timestamp {
     try session.script(
       """
       SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-      SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'
+      SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;
+      SET LOCAL work_mem = '64MB'
       """)
     guard
       let time = try session.rows(
@@ -74,35 +90,31 @@ struct ResultStore {
     }
   }
 
-  /// Exposed units by variant and weight epoch.
-  func units(of experiment: Experiment, in period: Period) throws(PostgresError) -> [UnitCount] {
-    try session.rows(Self.countUnits, Self.values(experiment, period)) {
-      row throws(PostgresError) in
+  func units(_ series: UnitStore.Series) throws(PostgresError) -> [UnitCount] {
+    try session.rows(Self.readUnits, [.int(series.sample)]) { row throws(PostgresError) in
       UnitCount(
         variantID: try row.id(0), epoch: try row.int(1), units: try row.int(2),
         multiVariantUnits: try row.int(3))
     }
   }
 
-  /// Units with at least one event of a binary metric, by variant.
-  func conversions(
-    of experiment: Experiment, metric: Metric, in period: Period
-  ) throws(PostgresError) -> [ConversionCount] {
-    try session.rows(
-      Self.countConversions,
-      Self.values(experiment, period)
-        + [
-          .id(experiment.definition.environmentID), .text(metric.definition.eventKey),
-          .id(ULID.floor(of: period.asOf.adding(milliseconds: 1))),
-        ]
-    ) { row throws(PostgresError) in
-      ConversionCount(
-        variantID: try row.id(0), conversions: try row.int(1), lateEvents: try row.int(2))
+  /// - Parameter values: the metric's series.
+  func sums(_ values: Int, sample: Int) throws(PostgresError) -> [MetricSums] {
+    try session.rows(Self.readSums, [.int(values), .int(sample)]) { row throws(PostgresError) in
+      MetricSums(
+        variantID: try row.id(0), units: try row.int(1), conversions: try row.int(2),
+        lateEvents: try row.int(3), invalidValues: try row.int(4), amount: try row.double(5),
+        events: try row.double(6),
+        spreads: RatioMoments.Spreads(
+          sums: try row.double(7), counts: try row.double(8), products: try row.double(9)))
     }
   }
 
-  private static func values(_ experiment: Experiment, _ period: Period) -> [PostgresValue] {
-    [.id(experiment.id), .instant(period.startedAt), .instant(period.end), .instant(period.asOf)]
+  func conversions(_ values: Int) throws(PostgresError) -> [ConversionCount] {
+    try session.rows(Self.readConversions, [.int(values)]) { row throws(PostgresError) in
+      ConversionCount(
+        variantID: try row.id(0), epoch: try row.int(1), conversions: try row.int(2))
+    }
   }
 
   static let read = Statement(
@@ -116,47 +128,34 @@ struct ResultStore {
     name: "analysis_epochs",
     sql: "SELECT epoch, allocation FROM weight_epochs WHERE experiment_id = $1 ORDER BY epoch")
 
-  /// The earliest usable exposure of a unit decides its variant. `$1` experiment, `$2` start, `$3` end,
-  /// `$4` as of.
-  private static let exposed = """
-    usable AS (
-      SELECT x.unit_id, x.variant_id, x.exposed_at, x.id, coalesce(a.epoch, 1) AS epoch
-      FROM exposure_events x
-      LEFT JOIN assignments a USING (experiment_id, unit_id)
-      WHERE x.experiment_id = $1 AND x.exposed_at >= $2 AND x.exposed_at <= $3
-        AND (x.superseded_at IS NULL OR x.superseded_at > $4)
-        AND x.variant_id IN (SELECT id FROM variants WHERE experiment_id = $1)
-        -- One that was logged while its unit was re-bucketed is of a generation that is gone.
-        AND (x.superseded_at > $4 OR x.generation >= coalesce(a.generation, 1))
-        AND a.reason IS DISTINCT FROM 'forced'),
-    exposed AS (
-      SELECT DISTINCT ON (unit_id) unit_id, variant_id, exposed_at, epoch
-      FROM usable ORDER BY unit_id, exposed_at, id)
-    """
-
-  static let countUnits = Statement(
+  static let readUnits = Statement(
     name: "analysis_units",
     sql: """
-      WITH \(exposed),
-      multiple AS (SELECT unit_id FROM usable GROUP BY unit_id HAVING count(DISTINCT variant_id) > 1)
-      SELECT variant_id, epoch, count(*), count(multiple.unit_id)
-      FROM exposed LEFT JOIN multiple USING (unit_id)
-      GROUP BY variant_id, epoch
+      SELECT variant_id, epoch, units, several FROM unit_sums WHERE series_id = $1 AND units > 0
       """)
 
-  /// An event counts from its unit's first exposure to the end, if it had been received by then and no more than 30
-  /// days after it occurred. `$5` environment, `$6` event key, `$7` the first event id after the snapshot's time.
-  static let countConversions = Statement(
-    name: "analysis_conversions",
+  /// In PostgreSQL's exact numbers: as doubles, the difference of two large sums could be all noise.
+  static let readSums = Statement(
+    name: "analysis_sums",
     sql: """
-      WITH \(exposed),
-      converted AS (
-        SELECT exposed.unit_id, exposed.variant_id, count(*) FILTER (WHERE e.late) AS late
-        FROM exposed
-        JOIN events e ON e.unit_id = exposed.unit_id AND e.occurred_at >= exposed.exposed_at
-        WHERE e.environment_id = $5 AND e.event_key = $6 AND e.occurred_at >= $2 AND e.occurred_at <= $3
-          AND e.event_id < $7 AND (NOT e.late OR ulid_time(e.event_id) - e.occurred_at <= interval '30 days')
-        GROUP BY exposed.unit_id, exposed.variant_id)
-      SELECT variant_id, count(*), sum(late)::bigint FROM converted GROUP BY variant_id
+      WITH sample AS (
+        SELECT variant_id, sum(units)::bigint AS size FROM unit_sums WHERE series_id = $2
+        GROUP BY variant_id HAVING sum(units) > 0),
+      totals AS (
+        SELECT variant_id, size, sum(converted)::bigint AS converted, sum(late)::bigint AS late,
+          sum(invalid)::bigint AS invalid, sum(amount) AS amount, sum(events) AS events,
+          sum(amount_squares) AS amount_squares, sum(event_squares) AS event_squares,
+          sum(products) AS products
+        FROM sample JOIN unit_sums USING (variant_id) WHERE series_id = $1
+        GROUP BY variant_id, size)
+      SELECT variant_id, size, converted, late, invalid, amount::float8, events::float8,
+        ((amount_squares * size - amount * amount) / size)::float8,
+        ((event_squares * size - events * events) / size)::float8,
+        ((products * size - amount * events) / size)::float8
+      FROM totals
       """)
+
+  static let readConversions = Statement(
+    name: "analysis_conversions",
+    sql: "SELECT variant_id, epoch, converted FROM unit_sums WHERE series_id = $1")
 }

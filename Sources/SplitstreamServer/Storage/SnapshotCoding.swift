@@ -1,4 +1,4 @@
-/// A snapshot as it is kept: `result` is what the API answers, `inputs` what it can be computed again from.
+/// A snapshot as the API answers it.
 enum SnapshotCoding {
   static func result(_ snapshot: Snapshot) -> [UInt8] {
     let result = snapshot.result
@@ -18,11 +18,13 @@ enum SnapshotCoding {
       }
       json.member("srm_chi_squared_p", result.sampleRatio.pValue)
       json.member("srm_warning", result.sampleRatio.isWarning)
-      json.member("srm") { write(result.sampleRatio, to: &$0) }
+      json.member("srm", result.sampleRatio)
       json.member("decision_rule_satisfied", result.decision.isSatisfied)
       json.member("decision") { write(result.decision, to: &$0) }
       json.member("peek_count_at_computation", snapshot.peekCount)
+      json.member("sequential") { writeSequential(snapshot, to: &$0) }
       json.member("late_event_count", snapshot.metrics.first?.lateEventCount ?? 0)
+      json.member("invalid_value_count", snapshot.metrics.first?.invalidValueCount ?? 0)
       json.member("weights_changed_since_start", result.weightsChanged)
       json.member("multi_variant_units", snapshot.multiVariantUnits)
       json.member("duration_ms", snapshot.durationMilliseconds)
@@ -61,6 +63,9 @@ enum SnapshotCoding {
       json.member("metric_id", facts.metric.id)
       json.member("metric_key", facts.metric.definition.key)
       json.member("role", index == 0 ? "primary" : "guardrail")
+      json.member("kind", facts.metric.definition.kind.rawValue)
+      json.member("aggregation", facts.metric.definition.aggregation.rawValue)
+      json.member("desired_direction", facts.metric.definition.desiredDirection.rawValue)
       json.member("per_variant", array: snapshot.result.metrics[index].perVariant) {
         write($1, withLift: true, to: &$0)
       }
@@ -100,18 +105,6 @@ enum SnapshotCoding {
     }
   }
 
-  private static func write(_ ratio: SampleRatio, to json: inout JSONWriter) {
-    json.object { json in
-      json.member("chi_squared", ratio.chiSquared)
-      json.member("degrees_of_freedom", ratio.degreesOfFreedom)
-      json.member("p_value", ratio.pValue)
-      json.member("log_e", ratio.logE)
-      json.member("sequential_p", ratio.sequentialP)
-      json.member("reliable", ratio.isReliable)
-      json.member("warning", ratio.isWarning)
-    }
-  }
-
   private static func write(_ decision: DecisionResult, to json: inout JSONWriter) {
     json.object { json in
       json.member("winner", decision.winner)
@@ -126,54 +119,41 @@ enum SnapshotCoding {
     }
   }
 
-  private static func bounds(_ interval: Interval) -> [Double] { [interval.lower, interval.upper] }
-
-  // MARK: Inputs
-
-  static func inputs(_ snapshot: Snapshot) -> [UInt8] {
-    let inputs = snapshot.inputs
-    var json = JSONWriter(bytesReserved: 2048)
-    json.object { json in
-      json.member("started_at", snapshot.period.startedAt)
-      json.member("as_of", snapshot.period.asOf)
-      json.member("end", snapshot.period.end)
-      json.member("variants", array: inputs.variants) { json, variant in
-        json.object { json in
-          json.member("key", variant.key)
-          json.member("weight", variant.weight)
-          json.member("is_control", variant.isControl)
-        }
-      }
-      json.member("phases", array: inputs.phases) { json, phase in
-        json.object { json in
-          json.member("weights", phase.weights)
-          json.member("counts", phase.counts)
-        }
-      }
-      json.member("metrics", array: inputs.metrics) { json, metric in
-        json.object { json in
-          json.member("key", metric.key)
-          json.member("higher_is_better", metric.higherIsBetter)
-          json.member("sample") { write(metric.sample, to: &$0) }
-        }
-      }
-      json.member("rule", inputs.rule)
-      json.member("previous_srm_sequential_p", inputs.previousSRMSequentialP)
-      json.member("previous_running_p", inputs.previousRunningP)
-      json.member("horizon_reached", inputs.horizonReached)
+  /// Null under the posterior rule, which has no process.
+  private static func writeSequential(_ snapshot: Snapshot, to json: inout JSONWriter) {
+    let rule = snapshot.inputs.rule
+    guard rule.method != .posteriorThreshold, !snapshot.inputs.metrics.isEmpty else {
+      return json.null()
     }
-    return json.bytes
+    let decision = snapshot.result.decision
+    json.object { json in
+      json.member("method", rule.method.rawValue)
+      json.member("alpha", 1 - rule.posteriorThreshold)
+      json.member("per_variant", array: snapshot.inputs.liveTreatments) { json, index in
+        json.object { json in
+          json.member("variant_key", snapshot.inputs.variants[index].key)
+          json.member("p_value", decision.runningP[index])
+          json.member("holm_p_value", decision.holmP[index])
+          json.member("log_e", decision.looks[index]?.logE)
+          json.member("difference_interval", decision.looks[index]?.interval.map(bounds))
+        }
+      }
+    }
   }
 
-  private static func write(_ sample: MetricSample, to json: inout JSONWriter) {
-    guard case .binary(let counts) = sample else {
-      preconditionFailure("only binary metrics are accepted by the API")
-    }
-    json.array(counts) { json, count in
-      json.object { json in
-        json.member("units", count.units)
-        json.member("conversions", count.conversions)
-      }
+  private static func bounds(_ interval: Interval) -> [Double] { [interval.lower, interval.upper] }
+}
+
+extension SampleRatio: JSONWritable {
+  func write(to writer: inout JSONWriter) {
+    writer.object { json in
+      json.member("chi_squared", chiSquared)
+      json.member("degrees_of_freedom", degreesOfFreedom)
+      json.member("p_value", pValue)
+      json.member("log_e", logE)
+      json.member("sequential_p", sequentialP)
+      json.member("reliable", isReliable)
+      json.member("warning", isWarning)
     }
   }
 }

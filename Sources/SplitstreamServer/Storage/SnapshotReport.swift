@@ -21,9 +21,10 @@ struct SnapshotReport {
   }
 
   private static func table(_ metric: JSONValue) -> TextTable {
+    let scale = Scale(metric["kind"]?.string)
     var table = TextTable(
       header: [
-        "variant", "units", "converted", "rate", "95 % interval", "vs control, points",
+        "variant", "units", "converted", scale.name, "95 % interval", scale.difference,
         "prob best", "expected loss",
       ])
     for variant in metric["per_variant"]?.elements.map({ $0 }) ?? [] {
@@ -33,27 +34,44 @@ struct SnapshotReport {
         isControl ? "\(key) (control)" : key,
         variant["sample_size"]?.integer.map(NumberText.grouped) ?? "-",
         variant["conversions"]?.integer.map(NumberText.grouped) ?? "-",
-        cell(variant["observed_rate"]) { NumberText.percent($0) },
-        interval(variant["posterior"]?["credible_interval_95"]).map { "\($0) %" } ?? "-",
-        isControl ? "-" : lift(variant["lift"]),
+        cell(variant["observed_rate"]) { scale.text($0) + scale.unit },
+        interval(variant["posterior"]?["credible_interval_95"], scale).map { $0 + scale.unit }
+          ?? "-",
+        isControl ? "-" : lift(variant["lift"], scale),
         cell(variant["prob_best"], NumberText.probability),
-        cell(variant["expected_loss_if_stop_now"]) { NumberText.percent($0, decimals: 4) },
+        cell(variant["expected_loss_if_stop_now"]) { scale.text($0, finer: 2) + scale.unit },
       ])
     }
     return table
   }
 
   /// `-0.82 (-1.34 to -0.31)`: the difference of the rates in percentage points, with its 95 % interval.
-  private static func lift(_ lift: JSONValue?) -> String {
+  private static func lift(_ lift: JSONValue?, _ scale: Scale) -> String {
     guard let difference = lift?["difference"]?.double else { return "-" }
-    let range = interval(lift?["difference_interval_95"]).map { " (\($0))" } ?? ""
-    return NumberText.fixed(difference * 100, decimals: 2) + range
+    let range = interval(lift?["difference_interval_95"], scale).map { " (\($0))" } ?? ""
+    return scale.text(difference) + range
   }
 
-  private static func interval(_ ends: JSONValue?) -> String? {
+  private static func interval(_ ends: JSONValue?, _ scale: Scale) -> String? {
     let ends = ends?.elements.compactMap(\.double) ?? []
     guard ends.count == 2 else { return nil }
-    return ends.map { NumberText.fixed($0 * 100, decimals: 2) }.joined(separator: " to ")
+    return ends.map { scale.text($0) }.joined(separator: " to ")
+  }
+
+  /// Rates are shown in percent, amounts as they are.
+  private struct Scale {
+    private let isRate: Bool
+
+    /// - Parameter kind: a metric's; binary where there is none.
+    init(_ kind: String?) { isRate = kind == nil || kind == "binary" }
+
+    var name: String { isRate ? "rate" : "per unit" }
+    var difference: String { isRate ? "vs control, points" : "vs control" }
+    var unit: String { isRate ? " %" : "" }
+
+    func text(_ number: Double, finer: Int = 0) -> String {
+      NumberText.fixed(isRate ? number * 100 : number, decimals: (isRate ? 2 : 4) + finer)
+    }
   }
 
   private static func cell(_ value: JSONValue?, _ text: (Double) -> String) -> String {

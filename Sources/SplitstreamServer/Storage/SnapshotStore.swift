@@ -54,6 +54,18 @@ struct SnapshotStore {
     }.first ?? 1
   }
 
+  /// The p-value process up to the last snapshot, by variant key. One under other settings is another process, and
+  /// begins anew: the smaller of two would be no p-value.
+  func previousRunningP(of experiment: ULID, under rule: DecisionRule) throws(PostgresError)
+    -> [String: Double]
+  {
+    let stored = try session.rows(
+      Self.readRunningP, [.id(experiment), .jsonb(SnapshotInputsCoding.settings(of: rule))]
+    ) { row throws(PostgresError) in try row.json(0) }.first
+    guard let stored else { return [:] }
+    return try SnapshotInputsCoding.runningP(stored)
+  }
+
   /// Counts and records a peek.
   func recordPeek(_ audit: AuditEntry, at experiment: ULID) throws(PostgresError) {
     try session.execute(Self.recordPeek, [.id(experiment)] + audit.values)
@@ -71,8 +83,9 @@ struct SnapshotStore {
       [
         .id(snapshot.id), .id(snapshot.experimentID), .instant(snapshot.period.asOf),
         .bool(snapshot.isOnDemand),
-        .double(snapshot.result.sampleRatio.sequentialP), .jsonb(SnapshotCoding.inputs(snapshot)),
-        .utf8(SnapshotCoding.result(snapshot)),
+        .double(snapshot.result.sampleRatio.sequentialP),
+        .jsonb(SnapshotInputsCoding.inputs(snapshot)),
+        .utf8(SnapshotCoding.result(snapshot)), .jsonb(SnapshotInputsCoding.runningP(snapshot)),
       ])
   }
 
@@ -103,6 +116,13 @@ struct SnapshotStore {
     name: "snapshot_least_p",
     sql: "SELECT min(sequential_srm_p) FROM analysis_snapshots WHERE experiment_id = $1")
 
+  static let readRunningP = Statement(
+    name: "snapshot_running_p",
+    sql: """
+      SELECT CASE WHEN inputs -> 'rule' @> $2 THEN running_p ELSE '{}' END FROM analysis_snapshots
+      WHERE experiment_id = $1 ORDER BY id DESC LIMIT 1
+      """)
+
   static let recordPeek = Statement(
     name: "snapshot_peek",
     sql: """
@@ -116,7 +136,8 @@ struct SnapshotStore {
   static let insertSnapshot = Statement(
     name: "snapshot_insert",
     sql: """
-      INSERT INTO analysis_snapshots (id, experiment_id, computed_at, on_demand, sequential_srm_p, inputs, result)
-      VALUES ($1, $2, $3, $4, $5, $6, $7::json)
+      INSERT INTO analysis_snapshots
+        (id, experiment_id, computed_at, on_demand, sequential_srm_p, inputs, result, running_p)
+      VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8)
       """)
 }

@@ -49,9 +49,13 @@ enum Statements {
   private static let analysis = [
     SnapshotReader.list,
     SnapshotStore.elect, SnapshotStore.resign, SnapshotStore.findDue, SnapshotStore.readLeastP,
+    SnapshotStore.readRunningP,
     SnapshotStore.recordPeek, SnapshotStore.countPeeks, SnapshotStore.insertSnapshot,
-    ResultStore.read, ResultStore.readMetrics, ResultStore.readEpochs, ResultStore.countUnits,
-    ResultStore.countConversions,
+    ResultStore.read, ResultStore.readMetrics, ResultStore.readEpochs, ResultStore.readUnits,
+    ResultStore.readSums, ResultStore.readConversions,
+    UnitStore.lock, UnitStore.unlock, UnitStore.readMarks, UnitStore.findNewestEvent,
+    UnitStore.putMark, UnitStore.forget, UnitStore.sweep, UnitStore.sweepChanges,
+    UnitStore.findErased, UnitStatements.bringSample, UnitStatements.bringValues,
   ]
 
   private static let catalogue = [

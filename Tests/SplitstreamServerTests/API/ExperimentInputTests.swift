@@ -53,20 +53,6 @@ import Testing
   }
 
   @Test(
-    "what is not built yet is refused by name",
-    arguments: [
-      (#""decision_rule":{"method":"bayesian.always_valid_evalue"},"#, "/decision_rule/method"),
-      (#""decision_rule":{"method":"frequentist.sequential_msprt"},"#, "/decision_rule/method"),
-    ])
-  func notBuilt(member: String, pointer: String) async throws {
-    let reply = try await server.call(
-      .createExperiment, body: server.experimentBody(server.newName("x"), member))
-    #expect(reply.status == 422)
-    #expect(reply.pointers == [pointer])
-    #expect(reply.text("detail")?.contains("not supported yet") == true)
-  }
-
-  @Test(
     "the rules of one member",
     arguments: [
       (#""decision_rule":{"method":"guess"},"#, ["/decision_rule/method"]),

@@ -66,7 +66,10 @@ import Testing
       try await server.call(.updateMetric, metric.id, body: #"{"event_key":"draft"}"#).status
         == 200)
     #expect(try await server.call(.startExperiment, experiment.id).status == 200)
-    for frozen in [#""event_key":"new""#, #""aggregation":"sum""#, #""unit_dedup_window":"P1D""#] {
+    for frozen in [
+      #""event_key":"new""#, #""aggregation":"sum""#, #""unit_dedup_window":"P1D""#,
+      #""property_path":"$.a""#, #""desired_direction":"decrease""#,
+    ] {
       #expect(
         try await server.call(.updateMetric, metric.id, body: "{\(frozen)}").status == 409,
         "\(frozen)")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Metrics belong to the workspace; what cannot be computed yet is refused by name.
+/// Metrics belong to the workspace.
 @Suite struct MetricHandlersTests {
   let server: RunningServer
   init() throws { server = try .shared() }
@@ -16,6 +16,7 @@ import Testing
     #expect(created.text("aggregation") == "count")
     #expect(created.text("unit_dedup_window") == "P7D")
     #expect(created.json["property_path"]?.isNull == true)
+    #expect(created.text("desired_direction") == "increase")
     let id = try #require(created.text("id"))
     for (credential, sees) in [
       (server.tenant.key, true), (server.tenant.boundKey, true), (server.stranger.key, false),
@@ -31,13 +32,17 @@ import Testing
     let reply = try await server.call(
       .createMetric,
       body: #"""
-        {"key":"\#(key)","name":"Ünïcode","event_key":"e","kind":"binary","aggregation":"sum",
-        "unit_dedup_window":"PT1H30M","property_path":null}
+        {"key":"\#(key)","name":"Ünïcode","event_key":"e","kind":"revenue","aggregation":"sum",
+        "unit_dedup_window":"PT1H30M","property_path":"$.order['total price']",
+        "desired_direction":"decrease"}
         """#)
     #expect(reply.status == 201)
     #expect(reply.text("name") == "Ünïcode")
     #expect(reply.text("aggregation") == "sum")
     #expect(reply.text("unit_dedup_window") == "PT1H30M")
+    #expect(reply.text("property_path") == "$.order['total price']")
+    #expect(reply.text("kind") == "revenue")
+    #expect(reply.text("desired_direction") == "decrease")
   }
 
   @Test("a key is taken once in a workspace, also by two at once")
@@ -68,11 +73,16 @@ import Testing
         #"{"key":1,"name":[],"event_key":{},"kind":true}"#,
         ["/event_key", "/key", "/kind", "/name"]
       ),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"revenue"}"#, ["/kind"]),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"count"}"#, ["/kind"]),
-      (#"{"key":"a","name":"A","event_key":"e","kind":"duration"}"#, ["/kind"]),
       (
-        #"{"key":"a","name":"A","event_key":"e","kind":"binary","property_path":"$.a"}"#,
+        #"{"key":"a","name":"A","event_key":"e","kind":"sum","desired_direction":"up"}"#,
+        ["/desired_direction", "/kind"]
+      ),
+      (
+        #"{"key":"a","name":"A","event_key":"e","kind":"binary","property_path":"$.a[0]"}"#,
+        ["/property_path"]
+      ),
+      (
+        #"{"key":"a","name":"A","event_key":"e","kind":"binary","property_path":"$..a"}"#,
         ["/property_path"]
       ),
       (

@@ -225,6 +225,7 @@ extension DecisionResult {
     let none: [Double?] = Array(repeating: nil, count: count)
     return DecisionResult(
       isSatisfied: isSatisfied, winner: winner, outcome: outcome, recommendation: recommendation,
-      reasons: reasons, guardrailViolations: guardrailViolations, runningP: none, holmP: none)
+      reasons: reasons, guardrailViolations: guardrailViolations, runningP: none, holmP: none,
+      looks: Array(repeating: nil, count: count))
   }
 }

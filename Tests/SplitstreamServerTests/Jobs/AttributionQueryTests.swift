@@ -3,20 +3,43 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The rules of attribution in SQL against the same rules in memory, on random histories.
+/// The rules of attribution in SQL against the same rules in memory, on random histories that arrive in parts: a
+/// snapshot after each, and each brought forward from the one before.
 @Suite struct AttributionQueryTests {
   /// The numbers of one snapshot that attribution decides.
   private struct Counts: Equatable {
     var units: [Int]
     var conversions: [[Int]]
     var late: [Int]
+    var invalid: [Int]
     var multiVariantUnits: Int
-    /// Units by weight epoch.
+    /// Units by weight epoch, and those of them that converted on the primary metric.
     var phases: [[Int]]
+    var conversionsByPhase: [[Int]]
   }
 
+  /// One of each way to sum up a unit's events.
+  private static let metrics: [MetricDefinition] = {
+    func metric(
+      _ event: String, _ kind: Metric.Kind, _ aggregation: Metric.Aggregation = .count,
+      window: String = "P7D", path: String? = nil
+    ) -> MetricDefinition {
+      MetricDefinition(
+        key: event, name: "", eventKey: event, kind: kind, aggregation: aggregation,
+        unitDedupWindow: window, propertyPath: path.flatMap(PropertyPath.init(_:)))
+    }
+    let path = "$.a.value"
+    return [
+      metric("primary", .binary), metric("guardrail", .binary),
+      metric("primary", .binary, path: path), metric("primary", .count),
+      metric("primary", .count, window: "PT0S"), metric("primary", .count, path: path),
+      metric("primary", .revenue, .sum, path: path),
+      metric("primary", .duration, .mean, path: path), metric("primary", .revenue, .sum),
+    ]
+  }()
+
   @Test(
-    "a snapshot counts what the rules count",
+    "every snapshot counts what the rules count, also one that continues another",
     arguments: (0..<12).map { UInt64($0) })
   func agrees(seed: UInt64) async throws {
     let stores = try StorageTesting.shared()
@@ -29,32 +52,116 @@ import Testing
         $0.status = "stopped"
         $0.stoppedAt = now.adding(days: -3)
       }
-      $0.metricEvents = ["primary", "guardrail"]
+      $0.metrics = Self.metrics
     }
     let session = try stores.session()
     try row.insert(in: session)
     try row.addEpoch(2, weights: [40, 40, 20], in: session)
-    let history = try ExperimentHistory(of: row, seed: seed)
-    try history.insert(for: row, in: session)
-
     let job = AnalysisJob(postgres: try PostgresAddress(parsing: stores.postgresURL), log: .silent)
     defer { job.stop() }
+
+    var random = SplitMix64(seed: seed)
+    var history: ExperimentHistory?
+    for part in try ExperimentHistory(of: row, seed: seed, unitCount: 400).parts(4, seed: seed) {
+      try part.insert(for: row, in: session)
+      var sofar = history ?? part
+      if history != nil { sofar.append(part) }
+      for _ in 0..<3 {
+        if let unit = sofar.exposures.randomElement(using: &random)?.unit {
+          try sofar.supersede(unit, of: row, in: session)
+        }
+      }
+      if let unit = sofar.exposures.randomElement(using: &random)?.unit {
+        try sofar.erase(unit, of: row, in: session)
+      }
+      history = sofar
+      try await compare(row, sofar, job, stores)
+    }
+    // The histories must be worth comparing.
+    let last = try JSONValue(parsing: await job.compute(row.id, peek: .sample(row)))
+    let counts = try counts(last, of: row, in: stores)
+    #expect(counts.units.allSatisfy { $0 > 5 } && counts.multiVariantUnits > 0)
+    // All but the last metric, whose path leads to a text.
+    #expect(counts.conversions.dropLast().allSatisfy { $0.contains { $0 > 0 } })
+    #expect(counts.late[0] > 0 && counts.invalid[6] > 0)
+    try await rebuild(row, job, stores)
+  }
+
+  private func compare(
+    _ row: ExperimentRow, _ history: ExperimentHistory, _ job: AnalysisJob, _ stores: StorageTesting
+  ) async throws {
     let snapshot = try JSONValue(parsing: await job.compute(row.id, peek: .sample(row)))
     let asOf = try #require(snapshot["as_of"]?.string.flatMap { Timestamp(rfc3339: $0) })
-    let expected = try Self.counts(row, history, asOf: asOf)
-    #expect(try counts(snapshot, of: row, in: stores) == expected)
-    // The histories must be worth comparing.
-    #expect(expected.units.allSatisfy { $0 > 5 } && expected.multiVariantUnits > 0)
-    #expect(expected.conversions[0].allSatisfy { $0 > 0 } && expected.late[0] > 0)
+    let frame = Attribution.Frame(
+      variants: row.variants.map(\.key), startedAt: row.startedAt ?? asOf, asOf: asOf,
+      stoppedAt: row.stoppedAt, maxDurationDays: row.maxDurationDays, forcedUnits: history.forced)
+    #expect(try counts(snapshot, of: row, in: stores) == Self.counts(row, history, frame))
+    let metrics = try inputs(of: row, in: stores)["metrics"]?.elements.map { $0 } ?? []
+    for (definition, stored) in zip(row.metrics, metrics) where definition.kind != .binary {
+      let reference = try Self.attribution(frame, definition, row, history) { _ in true }
+      let arms = stored["sample"]?.elements.map { $0 } ?? []
+      for (sums, arm) in zip(reference.perVariant, arms) {
+        let (mean, variance) = Self.moments(sums, definition)
+        let estimate = try #require(arm["mean"]?.double ?? arm["ratio"]?.double)
+        #expect(abs(estimate - mean) <= 1e-9 * (1 + abs(mean)))
+        #expect(
+          abs(try #require(arm["variance"]?.double) - variance) <= 1e-9 * (1 + abs(variance)))
+      }
+    }
+  }
+
+  /// What was brought forward is, row for row, what is made from nothing.
+  private func rebuild(_ row: ExperimentRow, _ job: AnalysisJob, _ stores: StorageTesting)
+    async throws
+  {
+    func rows() throws -> [String] {
+      let of = "JOIN analysis_series a ON a.id = s.series_id WHERE a.experiment_id = $1"
+      return try [
+        "SELECT concat_ws('|', unit_id, variant_id, epoch, exposed_at, has_several) FROM sample_units s \(of)",
+        """
+        SELECT concat_ws('|', subject_id, unit_id, converted, trim_scale(amount), events, late, invalid, occurred)
+        FROM unit_values s \(of)
+        """,
+        """
+        SELECT concat_ws('|', subject_id, variant_id, epoch, units, several, converted, late, invalid,
+          trim_scale(amount), trim_scale(amount_squares), events, event_squares, trim_scale(products))
+        FROM unit_sums s \(of)
+          AND (units, events, late, invalid) IS DISTINCT FROM (0::bigint, 0::numeric, 0::bigint, 0::bigint)
+        """,
+      ].flatMap { try stores.texts($0, .id(row.id)).sorted() }
+    }
+    let brought = try rows()
+    let session = try stores.session()
+    for table in ["sample_units", "unit_values", "unit_sums"] {
+      let empty = Statement(
+        name: "empty_\(table)",
+        sql: """
+          DELETE FROM \(table) WHERE series_id IN (
+            SELECT id FROM analysis_series WHERE experiment_id = $1)
+          """)
+      try session.execute(empty, [.id(row.id)])
+    }
+    let forget = Statement(
+      name: "forget", sql: "DELETE FROM analysis_series WHERE experiment_id = $1")
+    try session.execute(forget, [.id(row.id)])
+    _ = try await job.compute(row.id, peek: .sample(row))
+    #expect(try rows() == brought)
+    #expect(brought.count > 200)
+  }
+
+  private func inputs(of row: ExperimentRow, in stores: StorageTesting) throws -> JSONValue {
+    try JSONValue(
+      text: stores.texts(
+        """
+        SELECT inputs::text FROM analysis_snapshots WHERE experiment_id = $1 ORDER BY id DESC LIMIT 1
+        """, .id(row.id))[0])
   }
 
   private func counts(
     _ snapshot: JSONValue, of row: ExperimentRow, in stores: StorageTesting
   ) throws -> Counts {
     let metrics = try #require(snapshot["metrics"]?.elements)
-    let inputs = try JSONValue(
-      text: stores.texts(
-        "SELECT inputs::text FROM analysis_snapshots WHERE experiment_id = $1", .id(row.id))[0])
+    let inputs = try inputs(of: row, in: stores)
     func numbers(_ list: JSONValue?, _ name: String) -> [Int] {
       list?.elements.compactMap { $0[member: name]?.integer } ?? []
     }
@@ -62,35 +169,49 @@ import Testing
       units: numbers(snapshot["per_variant"], "sample_size"),
       conversions: metrics.map { numbers($0["per_variant"], "conversions") },
       late: metrics.compactMap { $0["late_event_count"]?.integer },
+      invalid: metrics.compactMap { $0["invalid_value_count"]?.integer },
       multiVariantUnits: try #require(snapshot["multi_variant_units"]?.integer),
       phases: inputs["phases"]?.elements.map { phase in
         phase["counts"]?.elements.compactMap(\.integer) ?? []
+      } ?? [],
+      conversionsByPhase: inputs["conversions_by_phase"]?.elements.map { phase in
+        phase.elements.compactMap(\.integer)
       } ?? [])
   }
 
   // MARK: In memory
 
   private static func counts(
-    _ row: ExperimentRow, _ history: ExperimentHistory, asOf: Timestamp
+    _ row: ExperimentRow, _ history: ExperimentHistory, _ frame: Attribution.Frame
   ) throws -> Counts {
-    let frame = Attribution.Frame(
-      variants: row.variants.map(\.key), startedAt: row.startedAt ?? asOf, asOf: asOf,
-      stoppedAt: row.stoppedAt, maxDurationDays: row.maxDurationDays, forcedUnits: history.forced)
-    let results = try row.metricEvents.map {
-      try attribution(frame, $0, row, history) { _ in true }
-    }
+    let results = try row.metrics.map { try attribution(frame, $0, row, history) { _ in true } }
     let phases = try (1...2).map { epoch in
-      try attribution(frame, "primary", row, history) { (history.epochs[$0] ?? 1) == epoch }
+      try attribution(frame, row.metrics[0], row, history) { (history.epochs[$0] ?? 1) == epoch }
     }
     return Counts(
       units: results[0].perVariant.map(\.units),
       conversions: results.map { $0.perVariant.map(\.conversions) },
-      late: results.map(\.lateEventCount), multiVariantUnits: results[0].multiVariantUnits,
-      phases: phases.map { $0.perVariant.map(\.units) })
+      late: results.map(\.lateEventCount), invalid: results.map(\.invalidValueCount),
+      multiVariantUnits: results[0].multiVariantUnits,
+      phases: phases.map { $0.perVariant.map(\.units) },
+      conversionsByPhase: phases.map { $0.perVariant.map(\.conversions) })
+  }
+
+  private static func moments(_ sums: UnitSums, _ metric: MetricDefinition)
+    -> (mean: Double, variance: Double)
+  {
+    if metric.aggregation == .mean {
+      let moments = RatioMoments(
+        units: sums.units, sum: sums.sum, count: sums.count, sumSquares: sums.sumSquares,
+        countSquares: sums.countSquares, sumCountProducts: sums.sumCountProducts)
+      return (moments.ratio, moments.variance)
+    }
+    let moments = UnitMoments(units: sums.units, sum: sums.sum, sumSquares: sums.sumSquares)
+    return (moments.mean, moments.variance)
   }
 
   private static func attribution(
-    _ frame: Attribution.Frame, _ eventKey: String, _ row: ExperimentRow,
+    _ frame: Attribution.Frame, _ metric: MetricDefinition, _ row: ExperimentRow,
     _ history: ExperimentHistory, _ isIncluded: (UnitID) -> Bool
   ) throws -> Attribution {
     // Rows are in the order of their ids; an id is no part of the reference.
@@ -98,11 +219,11 @@ import Testing
     let events = history.events.sorted { $0.id < $1.id }.filter {
       $0.environment == row.environment
     }
+    let reading = MetricReading(
+      eventKey: metric.eventKey, kind: metric.kind, aggregation: metric.aggregation,
+      dedupWindow: try #require(ISODuration(metric.unitDedupWindow)), path: metric.propertyPath)
     return Attribution(
-      frame,
-      metric: MetricReading(
-        eventKey: eventKey, kind: .binary, aggregation: .count,
-        dedupWindow: try #require(ISODuration("P7D")), path: nil),
+      frame, metric: reading,
       exposures: exposures.map {
         Attribution.Exposure(
           unit: $0.unit, variant: $0.variant < row.variants.count ? "v\($0.variant)" : "foreign",
@@ -111,8 +232,19 @@ import Testing
       events: events.map {
         Attribution.Event(
           unit: $0.unit, eventKey: $0.key, occurredAt: $0.at, receivedAt: $0.receivedAt,
-          clientEventID: nil, value: .unread)
+          clientEventID: nil, value: value(of: $0, reading))
       })
+  }
+
+  private static func value(
+    of event: ExperimentHistory.Occurrence, _ reading: MetricReading
+  ) -> EventValue {
+    switch reading.path?.text {
+    case nil: .unread
+    // What stands at the default path of every event is a text.
+    case "$.value": .other
+    default: event.properties.value
+    }
   }
 }
 

@@ -22,8 +22,33 @@ import Testing
     FROM generate_series(1, 100000) i
     """
 
-  @Test("the analysis finds its events by the index and joins them whole")
-  func plans() throws {
+  private static let sample = """
+    INSERT INTO sample_units (series_id, unit_id, variant_id, epoch, exposed_at, has_several, run)
+    SELECT 1, 'unit-' || i, $1, 1, now(), false, 1 FROM generate_series(1, 20000) i
+    """
+
+  @Test("a first snapshot finds its events by the index and joins them whole")
+  func anew() throws {
+    let (stores, row) = try filled()
+    let text = try plan(row, stores, visible: "NULL", nestedLoops: "off")
+    #expect(!text.contains("Nested Loop"), "\(text)")
+    #expect(text.contains("environment_id_event_key"), "\(text)")
+    #expect(!text.contains("Seq Scan on events"), "\(text)")
+  }
+
+  @Test("one that continues another reads what was committed since, and looks its units up")
+  func continued() throws {
+    let (stores, row) = try filled()
+    let visible = try stores.texts("SELECT pg_current_snapshot()::text")[0]
+    let text = try plan(row, stores, visible: "'\(visible)'", nestedLoops: "on")
+    #expect(text.contains("committed_in >= "), "\(text)")
+    #expect(text.contains("sample_units_pkey"), "\(text)")
+    for table in ["events", "sample_units"] {
+      #expect(!text.contains("Seq Scan on \(table)"), "\(text)")
+    }
+  }
+
+  private func filled() throws -> (StorageTesting, ExperimentRow) {
     let stores = try StorageTesting.separate()
     let row = ExperimentRow { $0.metricEvents = ["primary"] }
     let session = try stores.session()
@@ -32,25 +57,30 @@ import Testing
       ("fill", Self.fill, [.id(row.id), .id(row.variants[0].id)]),
       ("exposures", Self.exposures, [.id(row.id)]),
       ("events", Self.events, [.id(row.environment)]),
+      ("sample", Self.sample, [.id(row.variants[0].id)]),
     ] as [(String, String, [PostgresValue])] {
       _ = try session.execute(Statement(name: name, sql: sql), values)
     }
     try session.script("ANALYZE")
-    let plan = try session.transaction { () throws(PostgresError) in
+    return (stores, row)
+  }
+
+  private func plan(
+    _ row: ExperimentRow, _ stores: StorageTesting, visible: String, nestedLoops: String
+  ) throws -> String {
+    let session = try stores.session()
+    return try session.transaction { () throws(PostgresError) in
       _ = try ResultStore(session: session).begin()
-      let now = "timestamptz '2999-01-01'"
-      try session.script("PREPARE conversions AS \(ResultStore.countConversions.sql)")
+      try session.script("SET LOCAL enable_nestloop = \(nestedLoops)")
+      try session.script("PREPARE bring AS \(UnitStatements.bringValues.sql)")
+      let (now, id) = ("timestamptz '2999-01-01'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'")
       let explain = Statement(
         name: "explain",
         sql: """
-          EXPLAIN EXECUTE conversions('\(row.id.uuidText)', timestamptz '2000-01-01', \(now), \(now),
-            '\(row.environment.uuidText)', 'primary', 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+          EXPLAIN EXECUTE bring(2, 1, '\(row.environment.uuidText)', 'primary', '2000-01-01', \(now), \(id),
+            \(visible), \(now), \(id), NULL, \(now), 2, 'binary', NULL, 0)
           """)
       return try session.rows(explain, []) { row throws(PostgresError) in try row.text(0) }
-    }
-    let text = plan.joined(separator: "\n")
-    #expect(!text.contains("Nested Loop"), "\(text)")
-    #expect(text.contains("environment_id_event_key"), "\(text)")
-    #expect(!text.contains("Seq Scan on events"), "\(text)")
+    }.joined(separator: "\n")
   }
 }

@@ -10,7 +10,7 @@ struct ExperimentHistory: Sendable {
     /// Beyond the last variant: of a variant that the experiment does not have.
     let variant: Int
     let at: Timestamp
-    let supersededAt: Timestamp?
+    var supersededAt: Timestamp?
   }
 
   struct Occurrence: Sendable {
@@ -20,7 +20,26 @@ struct ExperimentHistory: Sendable {
     let unit: UnitID
     let at: Timestamp
     let receivedAt: Timestamp
+    let properties: Properties
+
+    /// What stands at `$.a.value`, in JSON and as the rules see it.
+    struct Properties: Sendable {
+      let json: String
+      let value: EventValue
+
+      init(_ json: String, _ value: EventValue) {
+        self.json = #"{"a":{"value":\#(json)},"value":"no number"}"#
+        self.value = value
+      }
+    }
   }
+
+  private static let properties = [
+    Occurrence.Properties("12.5", .number(12.5)), .init("-3.25", .number(-3.25)),
+    .init("0", .number(0)), .init("7", .number(7)), .init("1e2", .number(100)),
+    .init("true", .boolean(true)), .init("false", .boolean(false)), .init("null", .other),
+    .init(#""5""#, .other), .init("[1]", .other), .init("1e400", .number(.infinity)),
+  ]
 
   private(set) var exposures: [Exposure] = []
   private(set) var events: [Occurrence] = []
@@ -71,8 +90,69 @@ struct ExperimentHistory: Sendable {
             id: ULID(time: receivedAt, random: (random.next(), random.next())),
             environment: Int.random(in: 0..<8, using: &random) == 0 ? .new() : row.environment,
             key: ["primary", "primary", "guardrail", "other"].randomElement(using: &random) ?? "",
-            unit: unit, at: at, receivedAt: receivedAt.wholeMilliseconds))
+            unit: unit, at: at, receivedAt: receivedAt.wholeMilliseconds,
+            properties: Self.properties.randomElement(using: &random) ?? Self.properties[0]))
       }
+    }
+  }
+
+  /// The same history as `count` that follow each other, in an order of its own: what occurred first may come last.
+  /// Assignments are all in the first.
+  func parts(_ count: Int, seed: UInt64) -> [ExperimentHistory] {
+    var random = SplitMix64(seed: seed)
+    var parts = (0..<count).map { _ in ExperimentHistory() }
+    parts[0].epochs = epochs
+    parts[0].forced = forced
+    for exposure in exposures {
+      parts[Int.random(in: 0..<count, using: &random)].exposures.append(exposure)
+    }
+    for event in events {
+      parts[Int.random(in: 0..<count, using: &random)].events.append(event)
+    }
+    return parts
+  }
+
+  mutating func append(_ other: ExperimentHistory) {
+    exposures += other.exposures
+    events += other.events
+    forced.formUnion(other.forced)
+    epochs.merge(other.epochs) { first, _ in first }
+  }
+
+  private init() {}
+
+  /// Takes a unit's assignment away as re-bucketing does, here and in the tables.
+  mutating func supersede(_ unit: UnitID, of row: ExperimentRow, in session: PostgresSession) throws
+  {
+    let now = ServerClock.processTime()
+    for index in exposures.indices
+    where exposures[index].unit == unit && exposures[index].supersededAt == nil {
+      exposures[index].supersededAt = now
+    }
+    let supersede = Statement(
+      name: "history_supersede",
+      sql: """
+        UPDATE exposure_events SET superseded_at = $3
+        WHERE experiment_id = $1 AND unit_id = $2 AND superseded_at IS NULL
+        """)
+    try session.execute(supersede, [.id(row.id), .text(unit.text), .instant(now)])
+  }
+
+  /// Forgets all of a unit, here and in the tables.
+  mutating func erase(_ unit: UnitID, of row: ExperimentRow, in session: PostgresSession) throws {
+    exposures.removeAll { $0.unit == unit }
+    events.removeAll { $0.unit == unit }
+    forced.remove(unit)
+    epochs[unit] = nil
+    for (table, owner) in [
+      ("assignments", "experiment_id"), ("exposure_events", "experiment_id"),
+      ("events", "environment_id"),
+    ] {
+      let erase = Statement(
+        name: "history_erase_\(table)",
+        sql: "DELETE FROM \(table) WHERE \(owner) = $1 AND unit_id = $2")
+      try session.execute(
+        erase, [.id(owner == "environment_id" ? row.environment : row.id), .text(unit.text)])
     }
   }
 
@@ -106,6 +186,7 @@ struct ExperimentHistory: Sendable {
             Event.Timing(occurredAt: $0.at, receivedAt: $0.receivedAt) == .late
               || Event.Timing(occurredAt: $0.at, receivedAt: $0.receivedAt) == .tooOld
           }),
+        .jsonbs(events.map { [UInt8]($0.properties.json.utf8) }),
       ])
   }
 
@@ -126,8 +207,9 @@ struct ExperimentHistory: Sendable {
   private static let eventRows = Statement(
     name: "history_events",
     sql: """
-      INSERT INTO events (event_id, environment_id, event_key, unit_id, occurred_at, late)
-      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[])
+      INSERT INTO events (event_id, environment_id, event_key, unit_id, occurred_at, late, properties)
+      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[],
+        $7::jsonb[])
       """)
 }
 

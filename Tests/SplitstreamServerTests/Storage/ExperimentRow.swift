@@ -12,8 +12,16 @@ struct ExperimentRow: Sendable {
   var maxDurationDays = 28
   var cadenceMinutes = 240
   var weights = [50, 50]
-  /// Binary metrics by their event keys: the primary, then the guardrails.
-  var metricEvents: [String] = []
+  var rule = DecisionRule()
+  /// The primary, then the guardrails.
+  var metrics: [MetricDefinition] = []
+  /// The same metrics, all binary.
+  var metricEvents: [String] {
+    get { metrics.map(\.eventKey) }
+    set {
+      metrics = newValue.map { MetricDefinition(key: $0, name: "", eventKey: $0, kind: .binary) }
+    }
+  }
   let variants: [Variant]
 
   init(
@@ -29,27 +37,37 @@ struct ExperimentRow: Sendable {
     variants = (0..<variantCount).map {
       Variant(id: .new(), key: "v\($0)", weight: 0, isControl: $0 == 0)
     }
+    rule.posteriorThreshold = 0.95
+    rule.minSamplePerVariant = 100
     change(&self)
   }
 
   /// Writes the experiment with its first weight epoch, and its workspace and environment where
   /// they are missing.
   func insert(in session: PostgresSession) throws {
-    let metrics = metricEvents.map { _ in ULID.new() }
+    let metricIDs = metrics.map { _ in ULID.new() }
     try session.transaction { () throws(PostgresError) in
       try session.execute(
         Self.workspaces, [.id(workspace), .text("w-\(workspace.text.lowercased())")])
       try session.execute(Self.environments, [.id(environment), .id(workspace)])
       try session.execute(
         Self.metrics,
-        [.ids(metrics), .id(workspace), .texts(metricEvents), .text("-\(id.text.lowercased())")])
+        [
+          .ids(metricIDs), .id(workspace), .texts(metrics.map(\.eventKey)),
+          .text("-\(id.text.lowercased())"), .texts(metrics.map(\.kind.rawValue)),
+          .texts(metrics.map(\.aggregation.rawValue)), .texts(metrics.map(\.unitDedupWindow)),
+          .texts(metrics.map { $0.propertyPath?.text }),
+          .texts(metrics.map(\.desiredDirection.rawValue)),
+        ])
       try session.execute(
         Self.experiments,
         [
           .id(id), .id(workspace), .id(environment), .text(key), .text(status),
           .optional(timestamp: startedAt?.microseconds),
           .optional(timestamp: stoppedAt?.microseconds), .int(maxDurationDays),
-          .int(cadenceMinutes), .id(metrics.first),
+          .int(cadenceMinutes), .id(metricIDs.first), .text(rule.method.rawValue),
+          .double(rule.posteriorThreshold), .double(rule.minimumDetectableEffect),
+          .int(rule.minSamplePerVariant),
         ])
       try session.execute(
         Self.variantRows,
@@ -57,7 +75,7 @@ struct ExperimentRow: Sendable {
           .id(id), .ids(variants.map(\.id)), .texts(variants.map(\.key)), .ints(weights),
           .bools(variants.map(\.isControl)),
         ])
-      try session.execute(Self.guardrails, [.id(id), .ids(Array(metrics.dropFirst()))])
+      try session.execute(Self.guardrails, [.id(id), .ids(Array(metricIDs.dropFirst()))])
     }
     if startedAt != nil { try addEpoch(1, weights: weights, in: session) }
   }
@@ -79,9 +97,11 @@ struct ExperimentRow: Sendable {
   private static let metrics = Statement(
     name: "row_metrics",
     sql: """
-      INSERT INTO metrics (id, workspace_id, key, name, event_key, kind, aggregation, unit_dedup_window)
-      SELECT id, $2, event_key || $4, '', event_key, 'binary', 'count', 'P7D'
-      FROM unnest($1::uuid[], $3::text[]) AS m (id, event_key)
+      INSERT INTO metrics (id, workspace_id, key, name, event_key, kind, aggregation, unit_dedup_window,
+        property_path, desired_direction)
+      SELECT id, $2, event_key || '-' || place || $4, '', event_key, kind, aggregation, dedup_window, path, direction
+      FROM unnest($1::uuid[], $3::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+        WITH ORDINALITY AS m (id, event_key, kind, aggregation, dedup_window, path, direction, place)
       """)
   private static let experiments = Statement(
     name: "row_experiment",
@@ -90,8 +110,7 @@ struct ExperimentRow: Sendable {
         (id, workspace_id, environment_id, key, name, hypothesis, unit_type, assignment_mode, status, method,
          posterior_threshold, minimum_detectable_effect, min_sample_per_variant, max_duration_days,
          snapshot_cadence_minutes, primary_metric_id, started_at, stopped_at)
-      VALUES ($1, $2, $3, $4, '', '', 'user', 'managed', $5, 'bayesian.posterior_threshold',
-        0.95, 0.02, 100, $8, $9, $10, $6, $7)
+      VALUES ($1, $2, $3, $4, '', '', 'user', 'managed', $5, $11, $12, $13, $14, $8, $9, $10, $6, $7)
       """)
   private static let variantRows = Statement(
     name: "row_variants",

@@ -1,0 +1,235 @@
+/// What the analysis keeps of every unit between snapshots, so that the next one reads only what happened since: which
+/// variant and weight epoch it counts for (its sample), and its value of every metric. One thread's at a time, in the
+/// transaction of the snapshot.
+///
+/// Everything here can be made again from exposures and events, and is, whenever a series cannot be continued.
+/// `UnitStatements` holds the rules.
+struct UnitStore {
+  let session: PostgresSession
+
+  /// The numbers under which the units of one experiment are kept.
+  struct Series: Sendable {
+    let sample: Int
+    let metrics: [ULID: Int]
+  }
+
+  /// How far a series has come.
+  private struct Mark {
+    let series: Int
+    let subject: ULID
+    let run: Int
+    /// PostgreSQL's `pg_snapshot` as text: which transactions had been seen.
+    let visible: String
+    let asOf: Timestamp
+    let end: Timestamp
+    let newestEvent: ULID?
+
+    /// Whether what lies between then and `period` is all that changes. Not so when the end moves in another way than
+    /// with the time: a stop that came before it, another `max_duration_days`.
+    func leads(to period: ResultStore.Period) -> Bool {
+      asOf <= period.asOf && (end == asOf ? end <= period.end : end == period.end)
+    }
+  }
+
+  /// Runs `body` while no other process brings the same experiment forward. The lock is taken before the transaction
+  /// of `body` sees anything, and ends with the session at the latest.
+  func alone<Result>(with experiment: ULID, _ body: () throws -> Result) throws -> Result {
+    let key = PostgresValue.int(Int(bitPattern: UInt(experiment.low)))
+    try session.execute(Self.lock, [key])
+    do {
+      let result = try body()
+      try session.execute(Self.unlock, [key])
+      return result
+    } catch {
+      // The first error is the one to tell; without its session the lock is gone, too.
+      do throws(PostgresError) { try session.execute(Self.unlock, [key]) } catch {
+        session.close()
+      }
+      throw error
+    }
+  }
+
+  /// Brings the sample and the values of `metrics` from the last snapshot, or from nothing, to `period`.
+  func bringForward(
+    _ experiment: Experiment, _ metrics: [Metric], to period: ResultStore.Period
+  ) throws(PostgresError) -> Series {
+    let marks = try session.rows(Self.readMarks, [.id(experiment.id)], Self.mark)
+    let newest = try session.rows(Self.findNewestEvent, []) { row throws(PostgresError) in
+      try row.id(0)
+    }.first
+    let last = marks.first { $0.subject == experiment.id && $0.leads(to: period) }
+    if last == nil { try forget([experiment.id] + marks.map(\.subject), of: experiment.id) }
+    let run = (last?.run ?? 0) + 1
+    func put(_ subject: ULID) throws(PostgresError) -> Int {
+      try session.rows(
+        Self.putMark,
+        [
+          .id(experiment.id), .id(subject), .int(run), .instant(period.asOf),
+          .instant(period.end), .id(newest),
+        ]
+      ) { row throws(PostgresError) in try row.int(0) }[0]
+    }
+
+    let sample = try put(experiment.id)
+    let firstNew = try bringSample(
+      sample, of: experiment, run: run, after: last, valued: marks.map(\.series), to: period)
+    var series: [ULID: Int] = [:]
+    for metric in metrics {
+      // One that missed a snapshot has not heard of units that changed then.
+      let before = last.flatMap { last in
+        marks.first { $0.subject == metric.id && $0.run == last.run }
+      }
+      if last != nil && before == nil { try forget([metric.id], of: experiment.id) }
+      let values = try put(metric.id)
+      series[metric.id] = values
+      try bringValues(
+        values, of: metric, sample: sample, in: experiment, run: run, after: before,
+        firstNew: firstNew, to: period)
+    }
+    return Series(sample: sample, metrics: series)
+  }
+
+  /// - Returns: the earliest exposure of a unit that is new in the sample, or counts differently.
+  private func bringSample(
+    _ series: Int, of experiment: Experiment, run: Int, after last: Mark?, valued: [Int],
+    to period: ResultStore.Period
+  ) throws(PostgresError) -> Timestamp? {
+    try prepare(anew: last == nil)
+    return try session.rows(
+      UnitStatements.bringSample,
+      [
+        .id(experiment.id), .instant(period.startedAt), .instant(period.end),
+        .instant(period.asOf), .int(series), .int(run), .optional(text: last?.visible),
+        .ints(valued),
+      ]
+    ) { row throws(PostgresError) in try row.instantOrNil(0) }.first.flatMap { $0 }
+  }
+
+  private func bringValues(
+    _ series: Int, of metric: Metric, sample: Int, in experiment: Experiment, run: Int,
+    after last: Mark?, firstNew: Timestamp?, to period: ResultStore.Period
+  ) throws(PostgresError) {
+    let definition = metric.definition
+    let summary = UnitStatements.Summary(definition)
+    let since = last.map { min($0.end, firstNew ?? $0.end) }
+    try prepare(anew: last == nil)
+    try session.execute(
+      UnitStatements.bringValues,
+      [
+        .int(series), .int(sample), .id(experiment.definition.environmentID),
+        .text(definition.eventKey), .instant(period.startedAt), .instant(period.end),
+        .id(Self.firstEvent(after: period.asOf)), .optional(text: last?.visible),
+        .optional(timestamp: last?.end.microseconds),
+        .id(last.map { Self.firstEvent(after: $0.asOf) }), .id(last?.newestEvent),
+        .optional(timestamp: since?.microseconds), .int(run), .text(summary.rawValue),
+        .text(orNull: summary.path(definition)?.jsonpath),
+        .int(UnitStatements.windowMicroseconds(definition)),
+      ])
+  }
+
+  /// Right after many events came in, PostgreSQL takes the tables for small, and would compare every
+  /// unit with every event; of a few new ones each is best looked up.
+  private func prepare(anew isAnew: Bool) throws(PostgresError) {
+    try session.script("SET LOCAL enable_nestloop = \(isAnew ? "off" : "on")")
+  }
+
+  /// The smallest id of an event that is received after a time.
+  private static func firstEvent(after time: Timestamp) -> ULID {
+    ULID.floor(of: time.adding(milliseconds: 1))
+  }
+
+  // MARK: What was erased, and what nobody needs any more
+
+  /// Experiments that still hold a unit whose exposures were erased.
+  func holdingErased() throws(PostgresError) -> [ULID] {
+    try session.rows(Self.findErased, []) { row throws(PostgresError) in try row.id(0) }
+  }
+
+  /// Drops what is kept of experiments whose snapshots have come to an end.
+  func sweep() throws(PostgresError) {
+    try session.execute(Self.sweep, [])
+    try session.execute(Self.sweepChanges, [])
+  }
+
+  private func forget(_ subjects: [ULID], of experiment: ULID) throws(PostgresError) {
+    try session.execute(Self.forget, [.id(experiment), .ids(subjects)])
+  }
+
+  // MARK: Statements
+
+  private static func mark(_ row: Row) throws(PostgresError) -> Mark {
+    Mark(
+      series: try row.int(0), subject: try row.id(1), run: try row.int(2),
+      visible: try row.text(3), asOf: try row.instant(4), end: try row.instant(5),
+      newestEvent: try row.idOrNil(6))
+  }
+
+  static let lock = Statement(name: "units_lock", sql: "SELECT pg_advisory_lock($1::bigint)")
+  static let unlock = Statement(name: "units_unlock", sql: "SELECT pg_advisory_unlock($1::bigint)")
+
+  static let readMarks = Statement(
+    name: "units_marks",
+    sql: """
+      SELECT id, subject_id, run, visible::text, as_of, ended_at, newest_event_id FROM analysis_series
+      WHERE experiment_id = $1
+      """)
+
+  static let findNewestEvent = Statement(
+    name: "units_newest_event", sql: "SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1")
+
+  static let putMark = Statement(
+    name: "units_put_mark",
+    sql: """
+      INSERT INTO analysis_series
+        (experiment_id, subject_id, run, visible, as_of, ended_at, newest_event_id)
+      VALUES ($1, $2, $3, pg_current_snapshot(), $4, $5, $6)
+      ON CONFLICT (experiment_id, subject_id) DO UPDATE SET run = excluded.run,
+        visible = excluded.visible, as_of = excluded.as_of, ended_at = excluded.ended_at,
+        newest_event_id = excluded.newest_event_id
+      RETURNING id
+      """)
+
+  /// All rows of series that a preceding query named `ended` answers.
+  private static let dropEnded = """
+    units AS (DELETE FROM sample_units WHERE series_id IN (SELECT id FROM ended)),
+    amounts AS (DELETE FROM unit_values WHERE series_id IN (SELECT id FROM ended))
+    DELETE FROM unit_sums WHERE series_id IN (SELECT id FROM ended)
+    """
+
+  static let forget = Statement(
+    name: "units_forget",
+    sql: """
+      WITH ended AS (
+        DELETE FROM analysis_series WHERE experiment_id = $1 AND subject_id = ANY ($2::uuid[])
+        RETURNING id),
+      \(dropEnded)
+      """)
+
+  /// A stopped experiment is looked at while late events may come, see `SnapshotStore.findDue`.
+  private static let isOver =
+    "(e.status = 'archived' OR e.stopped_at < now() - interval '31 days')"
+
+  static let sweep = Statement(
+    name: "units_sweep",
+    sql: """
+      WITH ended AS (
+        DELETE FROM analysis_series s USING experiments e
+        WHERE e.id = s.experiment_id AND \(isOver)
+        RETURNING s.id),
+      \(dropEnded)
+      """)
+
+  static let sweepChanges = Statement(
+    name: "units_sweep_changes",
+    sql: """
+      DELETE FROM changed_units c USING experiments e WHERE e.id = c.experiment_id AND \(isOver)
+      """)
+
+  static let findErased = Statement(
+    name: "units_erased",
+    sql: """
+      SELECT DISTINCT experiment_id FROM changed_units c
+      WHERE is_erased AND EXISTS (
+        SELECT FROM analysis_series s WHERE s.experiment_id = c.experiment_id)
+      """)
+}
