@@ -45,11 +45,11 @@ struct ImportBatches {
         lines.append(row.line)
         rest = nil
       case .events:
-        rest = row.truths[column...].firstIndex(of: true).map { (row, $0) }
+        rest = row.cells[column...].firstIndex { $0 != .nothing }.map { (row, $0) }
         guard let (_, column) = rest else { continue }
-        writeEvent(row, plan.metrics[column], to: &body)
+        writeEvent(row, plan.metrics[column], row.cells[column], to: &body)
         lines.append(row.line)
-        rest = column + 1 < row.truths.count ? (row, column + 1) : nil
+        rest = column + 1 < row.cells.count ? (row, column + 1) : nil
       }
     }
     body.endArray()
@@ -68,12 +68,17 @@ struct ImportBatches {
   }
 
   private func writeEvent(
-    _ row: ImportRow, _ metric: ImportPlan.Metric, to body: inout JSONWriter
+    _ row: ImportRow, _ metric: ImportPlan.Metric, _ cell: ImportColumn.Cell,
+    to body: inout JSONWriter
   ) {
     body.object { body in
       body.member("event_key", metric.key)
       body.member("unit_id", String(decoding: row.unit, as: UTF8.self))
       body.member("client_event_id", Self.clientEventID(metric.key, row.unit))
+      guard case .amount(let number) = cell else { return }
+      body.member("properties") { body in
+        body.object { body in body.member("value") { $0.raw(number) } }
+      }
     }
   }
 

@@ -12,7 +12,7 @@ struct ImportCommand: ParsableCommand {
       is sent. Importing the same file again changes nothing.
 
       Example: splitstream-server import --csv cookie_cats.csv.gz --unit userid --variant version \
-      --control gate_30 --binary retention_7 --binary retention_1
+      --control gate_30 --binary retention_7 --binary retention_1 --count sum_gamerounds
       """)
 
   @Option(
@@ -43,9 +43,27 @@ struct ImportCommand: ParsableCommand {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Columns of TRUE/FALSE, 1/0 or yes/no; the first is the primary metric, others are guardrails.",
+      "Columns of TRUE/FALSE, 1/0 or yes/no.",
+      discussion:
+        "The first column of --binary, --revenue, --count and --duration, in this order, is the primary metric, others are guardrails.",
       valueName: "column"))
-  var binary: [String]
+  var binary: [String] = []
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Columns of amounts; an empty or zero cell is no event.", valueName: "column"))
+  var revenue: [String] = []
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Columns that say how often.", valueName: "column"))
+  var count: [String] = []
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Columns that say how long.", valueName: "column"))
+  var duration: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -58,10 +76,15 @@ struct ImportCommand: ParsableCommand {
       discussion: "Default: the key's own, else the only one, else production.", valueName: "slug"))
   var environment: String?
 
+  private var columns: [ImportColumn] {
+    [(Metric.Kind.binary, binary), (.revenue, revenue), (.count, count), (.duration, duration)]
+      .flatMap { kind, names in names.map { ImportColumn(name: $0, kind: kind) } }
+  }
+
   func run() throws {
     let options = try ImportOptions(
       url: url, key: key, file: csv, unitColumn: unit, variantColumn: variant, control: control,
-      binaryColumns: binary, experimentKey: experiment, environmentSlug: environment,
+      metricColumns: columns, experimentKey: experiment, environmentSlug: environment,
       variable: { getenv($0).map { String(cString: $0) } })
     try ImportRun(options: options).run()
   }

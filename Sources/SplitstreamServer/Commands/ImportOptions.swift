@@ -8,7 +8,7 @@ struct ImportOptions: Sendable {
   /// A variant's name as it stands in the file, or its key.
   let control: String
   /// The first is the primary metric, the others are guardrails.
-  let binaryColumns: [String]
+  let metricColumns: [ImportColumn]
   let experimentKey: String
   let environmentSlug: String?
 
@@ -19,7 +19,8 @@ struct ImportOptions: Sendable {
   /// - Parameter variable: the value of an environment variable.
   init(
     url: String?, key: String?, file: String, unitColumn: String, variantColumn: String,
-    control: String, binaryColumns: [String], experimentKey: String?, environmentSlug: String?,
+    control: String, metricColumns: [ImportColumn], experimentKey: String?,
+    environmentSlug: String?,
     variable: (String) -> String?
   ) throws(ImportError) {
     do throws(ClientError) {
@@ -36,8 +37,11 @@ struct ImportOptions: Sendable {
     guard key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
       throw .options("the server key has characters that no key has")
     }
-    let columns = [unitColumn, variantColumn] + binaryColumns
-    guard !binaryColumns.isEmpty else { throw .options("at least one --binary column is needed") }
+    let columns = [unitColumn, variantColumn] + metricColumns.map(\.name)
+    guard !metricColumns.isEmpty else {
+      throw .options(
+        "at least one column of --binary, --revenue, --count or --duration is needed")
+    }
     for (index, column) in columns.enumerated() where columns[..<index].contains(column) {
       throw .options("the column \"\(column)\" is named twice")
     }
@@ -58,7 +62,7 @@ struct ImportOptions: Sendable {
     self.unitColumn = unitColumn
     self.variantColumn = variantColumn
     self.control = control
-    self.binaryColumns = binaryColumns
+    self.metricColumns = metricColumns
     self.environmentSlug = environmentSlug
   }
 }

@@ -10,7 +10,7 @@ struct ImportPlan: Sendable {
   }
 
   struct Metric: Equatable, Sendable {
-    let column: String
+    let column: ImportColumn
     /// Also the key of the events that it counts.
     let key: String
   }
@@ -31,7 +31,7 @@ struct ImportPlan: Sendable {
   }
 
   var hypothesis: String {
-    "The variants differ in \(metrics[0].column) (a past experiment, imported from \(fileName))."
+    "The variants differ in \(metrics[0].column.name) (a past experiment, imported from \(fileName))."
   }
 
   /// Whole percents cannot split 100 into three equal parts, so the expected shares are a little wrong.
@@ -74,9 +74,9 @@ struct ImportPlan: Sendable {
 
   private static func metrics(_ options: ImportOptions) throws(ImportError) -> [Metric] {
     var metrics: [Metric] = []
-    for column in options.binaryColumns {
-      guard let name = KeyName.make(from: column, bytesMax: KeyName.metricBytesMax) else {
-        throw .options("the column \"\(column)\" has no letter or digit to make a key of")
+    for column in options.metricColumns {
+      guard let name = KeyName.make(from: column.name, bytesMax: KeyName.metricBytesMax) else {
+        throw .options("the column \"\(column.name)\" has no letter or digit to make a key of")
       }
       let key = "\(options.experimentKey).\(name)"
       guard KeyName.isValid(key, bytesMax: KeyName.metricBytesMax) else {
@@ -84,7 +84,8 @@ struct ImportPlan: Sendable {
       }
       if let other = metrics.first(where: { $0.key == key }) {
         throw .options(
-          "the columns \"\(other.column)\" and \"\(column)\" would both be the metric \"\(key)\"")
+          "the columns \"\(other.column.name)\" and \"\(column.name)\" would both be the metric \"\(key)\""
+        )
       }
       metrics.append(Metric(column: column, key: key))
     }

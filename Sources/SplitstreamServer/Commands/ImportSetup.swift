@@ -46,17 +46,22 @@ struct ImportSetup {
       var body = JSONWriter()
       body.object { body in
         body.member("key", metric.key)
-        body.member("name", metric.column)
+        body.member("name", metric.column.name)
         body.member("event_key", metric.key)
-        body.member("kind", "binary")
+        body.member("kind", metric.column.kind.rawValue)
+        if metric.column.kind != .binary {
+          body.member("aggregation", metric.column.aggregation.rawValue)
+        }
       }
       return try api.post("/v1/metrics", body.bytes)
     }
-    guard found["kind"]?.string == "binary", found["event_key"]?.string == metric.key,
-      found["property_path"]?.string == nil
+    let (kind, aggregation) = (metric.column.kind, metric.column.aggregation)
+    guard found["kind"]?.string == kind.rawValue, found["event_key"]?.string == metric.key,
+      found["property_path"]?.string == nil,
+      kind == .binary || found["aggregation"]?.string == aggregation.rawValue
     else {
       throw .mismatch(
-        "the metric \"\(metric.key)\" exists and does not count events \"\(metric.key)\" per unit: "
+        "the metric \"\(metric.key)\" exists and reads events in another way: "
           + "give another --experiment")
     }
     return try Self.called { () throws(ClientError) in try found.text("id") }
@@ -128,7 +133,7 @@ struct ImportSetup {
     let guardrails = experiment["guardrail_metric_ids"]?.elements.compactMap(\.string) ?? []
     guard experiment["primary_metric_id"]?.string == metricIDs[0],
       Set(guardrails) == Set(metricIDs[1...])
-    else { return "has other metrics than the --binary columns in this order" }
+    else { return "has other metrics than these columns in this order" }
     return nil
   }
 

@@ -3,7 +3,7 @@ struct ImportSurvey: Equatable {
   private(set) var rows = 0
   /// Names as they stand in the file, with their rows, in the order of their first.
   private(set) var variants: [(name: [UInt8], rows: Int)] = []
-  /// True cells of each binary column.
+  /// Cells of each column that are an event.
   private(set) var conversions: [Int]
   /// Rows whose unit an earlier row has too.
   private(set) var repeatedRows = 0
@@ -15,13 +15,15 @@ struct ImportSurvey: Equatable {
 
   init(_ table: consuming ImportTable, _ options: ImportOptions) throws(TableError) {
     var table = table
-    conversions = options.binaryColumns.map { _ in 0 }
+    conversions = options.metricColumns.map { _ in 0 }
     var variantOfUnit: [UInt64: UInt8] = [:]
     while let row = try table.next() {
       rows += 1
       let variant = try index(of: row)
       variants[variant].rows += 1
-      for (column, truth) in row.truths.enumerated() where truth { conversions[column] += 1 }
+      for (column, cell) in row.cells.enumerated() where cell != .nothing {
+        conversions[column] += 1
+      }
       // 64 bits mistake one unit for another in a file of ten million rows with a chance of 3 in a million, and these
       // two counts are only shown.
       var unit = Fingerprint()

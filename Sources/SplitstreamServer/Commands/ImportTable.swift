@@ -5,8 +5,8 @@ struct ImportRow {
   let unit: ArraySlice<UInt8>
   /// The variant's name as it stands in the file; UTF-8, not empty.
   let variant: ArraySlice<UInt8>
-  /// One for each binary column, in the order of the options.
-  let truths: [Bool]
+  /// One for each column of a metric, in the order of the options.
+  let cells: [ImportColumn.Cell]
 
   static let unitBytesMax = 256
 }
@@ -18,7 +18,7 @@ struct ImportTable {
   private var record = CSVRecord()
   private let unitColumn: Int
   private let variantColumn: Int
-  private let binaryColumns: [(index: Int, name: String)]
+  private let metricColumns: [(index: Int, column: ImportColumn)]
 
   init(_ options: ImportOptions) throws(TableError) {
     let file = try FileSource(path: options.file)
@@ -32,9 +32,11 @@ struct ImportTable {
     let header = Header(record)
     unitColumn = try header.column(options.unitColumn)
     variantColumn = try header.column(options.variantColumn)
-    var binaryColumns: [(index: Int, name: String)] = []
-    for name in options.binaryColumns { binaryColumns.append((try header.column(name), name)) }
-    self.binaryColumns = binaryColumns
+    var metricColumns: [(index: Int, column: ImportColumn)] = []
+    for column in options.metricColumns {
+      metricColumns.append((try header.column(column.name), column))
+    }
+    self.metricColumns = metricColumns
   }
 
   mutating func next() throws(TableError) -> ImportRow? {
@@ -49,31 +51,18 @@ struct ImportTable {
     guard !variant.isEmpty, Self.isText(variant) else {
       throw .row(line: record.line, reason: "the variant is empty or not UTF-8")
     }
-    var truths: [Bool] = []
-    truths.reserveCapacity(binaryColumns.count)
-    for column in binaryColumns {
-      guard let truth = Self.truth(record[column.index]) else {
-        let cell = String(decoding: record[column.index].prefix(40), as: UTF8.self)
+    var cells: [ImportColumn.Cell] = []
+    cells.reserveCapacity(metricColumns.count)
+    for (index, column) in metricColumns {
+      guard let cell = column.read(record[index]) else {
+        let text = String(decoding: record[index].prefix(40), as: UTF8.self)
         throw .row(
           line: record.line,
-          reason: "\"\(cell)\" in column \"\(column.name)\" is neither true nor false")
+          reason: "\"\(text)\" in column \"\(column.name)\" is \(column.expectation)")
       }
-      truths.append(truth)
+      cells.append(cell)
     }
-    return ImportRow(line: record.line, unit: unit, variant: variant, truths: truths)
-  }
-
-  /// TRUE, 1, yes, t, y and their opposites, in capitals or small letters; an empty cell is false.
-  static func truth(_ cell: ArraySlice<UInt8>) -> Bool? {
-    guard cell.count <= 5 else { return nil }
-    let small = cell.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
-    if trueWords.contains(small) { return true }
-    return falseWords.contains(small) ? false : nil
-  }
-
-  private static let trueWords: [[UInt8]] = ["true", "1", "yes", "t", "y"].map { Array($0.utf8) }
-  private static let falseWords: [[UInt8]] = ["false", "0", "no", "f", "n", ""].map {
-    Array($0.utf8)
+    return ImportRow(line: record.line, unit: unit, variant: variant, cells: cells)
   }
 
   private static func isText(_ bytes: ArraySlice<UInt8>) -> Bool {

@@ -20,7 +20,8 @@ import Testing
         let options = try ImportOptions(
           url: "http://127.0.0.1:\(server.port)", key: server.tenant.key, file: file,
           unitColumn: "id",
-          variantColumn: "page", control: "A", binaryColumns: ["bought", "returned"],
+          variantColumn: "page", control: "A",
+          metricColumns: ["bought", "returned"].map { ImportColumn(name: $0, kind: .binary) },
           experimentKey: experiment,
           environmentSlug: "dev", variable: { _ in nil })
         try ImportRun(options: options).run()
@@ -40,5 +41,40 @@ import Testing
     let stored = try server.stores.texts(
       "SELECT count(*)::text FROM events WHERE event_key LIKE $1", .text(experiment + ".%"))
     #expect(stored == ["620"])
+  }
+
+  @Test("amounts of any number of variants become metrics of amounts")
+  func amounts() async throws {
+    let server = try RunningServer.shared()
+    let experiment = server.newName("import")
+    // Unit i of three variants in turn spends i on every fourth visit; nobody of the last comes twice.
+    let rows = (0..<90).map { unit in
+      let visits = unit % 3 == 2 ? 0 : unit % 5
+      return "u\(unit),\(["A", "B", "C"][unit % 3]),\(unit % 4 == 0 ? "\(unit).50" : ""),\(visits)"
+    }
+    let csv = "id,page,spent,visits\n" + rows.joined(separator: "\n") + "\n"
+    try ImportFixture.withFile(csv) { file in
+      let options = try ImportOptions(
+        url: "http://127.0.0.1:\(server.port)", key: server.tenant.key, file: file,
+        unitColumn: "id", variantColumn: "page", control: "A",
+        metricColumns: [
+          ImportColumn(name: "spent", kind: .revenue), ImportColumn(name: "visits", kind: .count),
+        ], experimentKey: experiment, environmentSlug: "dev", variable: { _ in nil })
+      try ImportRun(options: options).run()
+    }
+    let list = try await server.call(
+      .listExperiments, query: "environment_id=\(server.tenant.dev)&limit=200")
+    let found = try #require(
+      list.json["data"]?.elements.first { $0["key"]?.string == experiment }?["id"]?.string)
+    let metrics = try await server.call(.getResults, found).json["metrics"]?.elements.map { $0 }
+    func rates(_ index: Int) -> [Double] {
+      metrics?[index]["per_variant"]?.elements.compactMap { $0["observed_rate"]?.double } ?? []
+    }
+    let spent = (0..<3).map { variant in
+      stride(from: variant, to: 90, by: 3).filter { $0 % 4 == 0 }
+        .reduce(0.0) { $0 + Double($1) + 0.5 } / 30
+    }
+    #expect(zip(rates(0), spent).allSatisfy { abs($0 - $1) < 1e-9 } && rates(0).count == 3)
+    #expect(rates(1) == [2, 2, 0])
   }
 }

@@ -6,11 +6,13 @@ import Foundation
 enum ImportFixture {
   static func options(
     file: String = "shop.csv", control: String = "A", binary: [String] = ["bought", "returned"],
-    experiment: String? = nil, url: String = "http://127.0.0.1:1", environment: String? = nil
+    more: [ImportColumn] = [], experiment: String? = nil, url: String = "http://127.0.0.1:1",
+    environment: String? = nil
   ) throws(ImportError) -> ImportOptions {
     try ImportOptions(
       url: url, key: "ss_srv_all_x", file: file, unitColumn: "id", variantColumn: "page",
-      control: control, binaryColumns: binary, experimentKey: experiment,
+      control: control, metricColumns: binary.map { ImportColumn(name: $0, kind: .binary) } + more,
+      experimentKey: experiment,
       environmentSlug: environment, variable: { _ in nil })
   }
 

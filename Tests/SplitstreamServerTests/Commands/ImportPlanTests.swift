@@ -23,7 +23,21 @@ import Testing
       ("", false), ("2", nil), ("1.0", nil), (" 1", nil), ("NA", nil), ("truely", nil), ("١", nil),
     ] as [(String, Bool?)])
   func truth(cell: String, truth: Bool?) {
-    #expect(ImportTable.truth(Array(cell.utf8)[...]) == truth)
+    #expect(ImportColumn.truth(Array(cell.utf8)[...]) == truth)
+  }
+
+  @Test(
+    "cells of amounts",
+    arguments: [
+      ("12.50", .revenue, .amount(Array("12.50".utf8)[...])),
+      ("-3", .revenue, .amount(Array("-3".utf8)[...])), ("-3", .count, nil),
+      ("3", .count, .amount(Array("3".utf8)[...])), ("", .revenue, .nothing),
+      ("0", .duration, .nothing), ("0.00", .revenue, .nothing), ("1,5", .revenue, nil),
+      ("NA", .duration, nil), (" 1", .count, nil), ("true", .count, nil), ("1e400", .count, nil),
+      ("1", .binary, .happened),
+    ] as [(String, Metric.Kind, ImportColumn.Cell?)])
+  func amounts(text: String, kind: Metric.Kind, cell: ImportColumn.Cell?) {
+    #expect(ImportColumn(name: "c", kind: kind).read(Array(text.utf8)[...]) == cell)
   }
 
   @Test(
@@ -139,7 +153,8 @@ import Testing
     {
       try ImportOptions(
         url: url, key: key, file: "/a/Shop Test.csv.gz", unitColumn: "u", variantColumn: "v",
-        control: "c", binaryColumns: ["b"], experimentKey: nil, environmentSlug: nil,
+        control: "c", metricColumns: [ImportColumn(name: "b", kind: .binary)], experimentKey: nil,
+        environmentSlug: nil,
         variable: { variables[$0] })
     }
     let fromVariables = try options(url: nil, key: nil, variables)
@@ -156,7 +171,10 @@ import Testing
   }
 
   @Test func optionsThatContradictThemselves() throws {
-    #expect(throws: ImportError.options("at least one --binary column is needed")) {
+    #expect(
+      throws: ImportError.options(
+        "at least one column of --binary, --revenue, --count or --duration is needed")
+    ) {
       try ImportFixture.options(binary: [])
     }
     #expect(throws: ImportError.options("the column \"page\" is named twice")) {

@@ -119,8 +119,8 @@ import Testing
         experiment(variants: #"[{"key":"a"},{"key":"b","is_control":true}]"#),
         "has the variants a, b (control), the file has a (control), b"
       ),
-      (experiment(primary: "M2"), "has other metrics than the --binary columns in this order"),
-      (experiment(guardrails: "[]"), "has other metrics than the --binary columns in this order"),
+      (experiment(primary: "M2"), "has other metrics than these columns in this order"),
+      (experiment(guardrails: "[]"), "has other metrics than these columns in this order"),
     ])
   func mismatch(experiment: String, reason: String) throws {
     let outcome = try prepare([
