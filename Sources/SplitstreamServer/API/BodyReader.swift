@@ -130,6 +130,12 @@ struct BodyReader {
   func integer(_ name: String) -> Given<Int> {
     read(name, expected: "a whole number") { $0.integer }
   }
+  func integers(_ name: String) -> Given<[Int]> {
+    read(name, expected: "an array of whole numbers") { member in
+      let numbers = member.elements.compactMap(\.integer)
+      return member.kind == .array && numbers.count == member.elements.count ? numbers : nil
+    }
+  }
   func number(_ name: String) -> Given<Double> { read(name, expected: "a number") { $0.double } }
   /// Any JSON but null, as received.
   func json(_ name: String, bytesMax: Int) -> Given<[UInt8]> {

@@ -16,6 +16,8 @@ enum Operation: String, CaseIterable, Sendable {
   case eraseUnit
   case logExposure, logExposureBatch
   case trackEvent, trackEventBatch
+  case calculateSampleSize, calculatePower, calculateEffect, calculateDuration
+  case calculateSampleRatio, calculateSignificance
   case listApiKeys, createApiKey, revokeApiKey, rotateApiKey
   case listAudit
   case getDescription, getReference
@@ -85,6 +87,12 @@ enum Operation: String, CaseIterable, Sendable {
     case .logExposureBatch: (.post, "/v1/exposures/batch", .sdk)
     case .trackEvent: (.post, "/v1/events", .sdk)
     case .trackEventBatch: (.post, "/v1/events/batch", .sdk)
+    case .calculateSampleSize: (.post, "/v1/calculators/sample-size", .server)
+    case .calculatePower: (.post, "/v1/calculators/power", .server)
+    case .calculateEffect: (.post, "/v1/calculators/mde", .server)
+    case .calculateDuration: (.post, "/v1/calculators/duration", .server)
+    case .calculateSampleRatio: (.post, "/v1/calculators/srm", .server)
+    case .calculateSignificance: (.post, "/v1/calculators/significance", .server)
     case .listApiKeys: (.get, "/v1/api-keys", .server)
     case .createApiKey: (.post, "/v1/api-keys", .server)
     case .revokeApiKey: (.delete, "/v1/api-keys/{id}", .server)

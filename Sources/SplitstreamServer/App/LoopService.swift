@@ -263,6 +263,12 @@ final class LoopService {
       case .trackEvent: .keyed(TrackEventHandler(buffer: buffer, ids: ids, clock: shared.clock))
       case .trackEventBatch:
         .keyed(TrackEventBatchHandler(buffer: buffer, ids: ids, clock: shared.clock))
+      case .calculateSampleSize: .keyed(CalculatorHandler(calculator: .sampleSize))
+      case .calculatePower: .keyed(CalculatorHandler(calculator: .power))
+      case .calculateEffect: .keyed(CalculatorHandler(calculator: .mde))
+      case .calculateDuration: .keyed(CalculatorHandler(calculator: .duration))
+      case .calculateSampleRatio: .keyed(CalculatorHandler(calculator: .srm))
+      case .calculateSignificance: .keyed(CalculatorHandler(calculator: .significance))
       case .listApiKeys: .keyed(ListKeysHandler(store: tenancy))
       case .createApiKey:
         .keyed(

@@ -15,7 +15,7 @@ struct SplitstreamCommand: ParsableCommand {
     subcommands: [
       ServeCommand.self, DevCommand.self, MigrateCommand.self, CheckConfigCommand.self,
       BootstrapCommand.self,
-      ImportCommand.self, SimulateCommand.self,
+      ImportCommand.self, SimulateCommand.self, CalculateCommand.self,
     ],
     defaultSubcommand: ServeCommand.self)
 }

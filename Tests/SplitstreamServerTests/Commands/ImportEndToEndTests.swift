@@ -48,9 +48,10 @@ import Testing
     let server = try RunningServer.shared()
     let experiment = server.newName("import")
     // Unit i of three variants in turn spends i on every fourth visit; nobody of the last comes twice.
-    let rows = (0..<90).map { unit in
-      let visits = unit % 3 == 2 ? 0 : unit % 5
-      return "u\(unit),\(["A", "B", "C"][unit % 3]),\(unit % 4 == 0 ? "\(unit).50" : ""),\(visits)"
+    let rows = (0..<90).map { unit -> String in
+      let page = ["A", "B", "C"][unit % 3]
+      let spent = unit % 4 == 0 ? "\(unit).50" : ""
+      return "u\(unit),\(page),\(spent),\(page == "C" ? 0 : unit % 5)"
     }
     let csv = "id,page,spent,visits\n" + rows.joined(separator: "\n") + "\n"
     try ImportFixture.withFile(csv) { file in
@@ -70,9 +71,12 @@ import Testing
     func rates(_ index: Int) -> [Double] {
       metrics?[index]["per_variant"]?.elements.compactMap { $0["observed_rate"]?.double } ?? []
     }
-    let spent = (0..<3).map { variant in
-      stride(from: variant, to: 90, by: 3).filter { $0 % 4 == 0 }
-        .reduce(0.0) { $0 + Double($1) + 0.5 } / 30
+    let spent = (0..<3).map { variant -> Double in
+      var sum = 0.0
+      for unit in stride(from: variant, to: 90, by: 3) where unit % 4 == 0 {
+        sum += Double(unit) + 0.5
+      }
+      return sum / 30
     }
     #expect(zip(rates(0), spent).allSatisfy { abs($0 - $1) < 1e-9 } && rates(0).count == 3)
     #expect(rates(1) == [2, 2, 0])
