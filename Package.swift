@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Header-only modules: Debian's C libraries as Swift sees them, without a line of C of ours but inline shims.
+/// Header-only modules: Debian's C libraries as Swift sees them, without a line of C of ours but
+/// inline shims.
 let systemLibraries: [Target] = [
   .systemLibrary(name: "CEpoll"),
   .systemLibrary(

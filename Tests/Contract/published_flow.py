@@ -32,7 +32,7 @@ decoded(
 environments = decoded(list_environments, 200, m.EnvironmentList, client=server).data
 dev = next(e.id for e in environments if e.slug == "dev")
 
-kinds = [m.MetricInputKind(kind) for kind in ("binary",)]
+kinds = [m.MetricInputKind(kind) for kind in ("binary", "count", "revenue", "duration")]
 metrics = [
     decoded(
         create_metric, 201, m.Metric, client=server,

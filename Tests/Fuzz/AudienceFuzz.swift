@@ -1,5 +1,5 @@
-/// The first line is an audience, the rest what a caller says of a unit. An audience reads back from
-/// its source, and whom it does not admit its negation does.
+/// The first line is an audience, the rest what a caller says of a unit. An audience reads back
+/// from its source, and whom it does not admit its negation does.
 @c(LLVMFuzzerTestOneInput)
 public func fuzzAudience(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   let (first, rest) = fuzzLines(fuzzInput(data, size))

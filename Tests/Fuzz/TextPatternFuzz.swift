@@ -1,5 +1,5 @@
-/// The first line is a pattern, the rest a text. Searching takes the steps promised at most; a group
-/// around a pattern means the same, and text around what is found does not hide it.
+/// The first line is a pattern, the rest a text. Searching takes the steps promised at most; a
+/// group around a pattern means the same, and text around what is found does not hide it.
 @c(LLVMFuzzerTestOneInput)
 public func fuzzTextPattern(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   let (source, rest) = fuzzLines(fuzzInput(data, size))

@@ -1,4 +1,5 @@
-/// The /v1 API on one loop: finds the operation, knows the caller, asks the handler, turns errors into problems.
+/// The /v1 API on one loop: finds the operation, knows the caller, asks the handler, turns errors
+/// into problems.
 final class APIService: Application {
   /// To a place in `endpoints`.
   private let router: Router<Int>

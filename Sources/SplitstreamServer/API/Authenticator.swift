@@ -1,8 +1,8 @@
 /// Finds the API key of a request. Loop-owned.
 ///
-/// Keys are found by HMAC under the pepper, never compared as text. The HMAC of a header seen before is remembered by a
-/// keyed hash of the header, so that a busy key costs one SipHash a request; whether the key is still in force is asked
-/// of the catalogue every time.
+/// Keys are found by HMAC under the pepper, never compared as text. The HMAC of a header seen
+/// before is remembered by a keyed hash of the header, so that a busy key costs one SipHash a
+/// request; whether the key is still in force is asked of the catalogue every time.
 final class Authenticator {
   private let pepper: Pepper
   private let clock: ServerClock

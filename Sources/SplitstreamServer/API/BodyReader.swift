@@ -1,5 +1,5 @@
-/// Reads the members of a JSON object and notes everything that is wrong with them, so that a caller learns of every
-/// mistake at once.
+/// Reads the members of a JSON object and notes everything that is wrong with them, so that a
+/// caller learns of every mistake at once.
 struct BodyReader {
   private let value: JSONValue
   private let pointer: String
@@ -12,8 +12,8 @@ struct BodyReader {
     case value(Value)
   }
 
-  /// The first mistake of each member: one that cannot be read has no rule to break. So many at most, lest an answer
-  /// be many times as long as what it is about.
+  /// The first mistake of each member: one that cannot be read has no rule to break. So many at
+  /// most, lest an answer be many times as long as what it is about.
   private final class Notes {
     /// One more than a problem names, so that it can say that there are more.
     static let countMax = ProblemDetails.errorsMax + 1

@@ -1,9 +1,11 @@
-/// The calculators of `POST /v1/calculators/…` and `splitstream-server calculate`: JSON in, JSON out, nothing stored.
+/// The calculators of `POST /v1/calculators/…` and `splitstream-server calculate`: JSON in, JSON
+/// out, nothing stored.
 enum Calculator: String, CaseIterable, Sendable {
   case sampleSize = "sample-size"
   case power, mde, duration, srm, significance
 
-  /// - Throws: `APIError.validation` with every wrong field, or with the one that makes the question unanswerable.
+  /// - Throws: `APIError.validation` with every wrong field, or with the one that makes the
+  ///   question unanswerable.
   func answer(_ body: BodyReader) throws(APIError) -> [UInt8] {
     switch self {
     case .sampleSize: try Self.sampleSize(body)

@@ -1,4 +1,5 @@
-/// `POST /v1/events`: a unit did something. 202: Redis has it, on disk, and will not forget its id for 30 days.
+/// `POST /v1/events`: a unit did something. 202: Redis has it, on disk, and will not forget its id
+/// for 30 days.
 struct TrackEventHandler: Handler {
   let buffer: EventBuffer
   let ids: IDSource
@@ -20,7 +21,8 @@ struct TrackEventHandler: Handler {
   }
 }
 
-/// `POST /v1/events/batch`: up to 500 at once, each judged alone; all that are good are accepted together.
+/// `POST /v1/events/batch`: up to 500 at once, each judged alone; all that are good are accepted
+/// together.
 struct TrackEventBatchHandler: Handler {
   static let countMax = 500
 

@@ -1,4 +1,5 @@
-/// Changes an experiment: reads it, decides, and stores the change if nobody was faster; else begins again.
+/// Changes an experiment: reads it, decides, and stores the change if nobody was faster; else
+/// begins again.
 struct ExperimentLifecycle {
   let store: ExperimentStore
   let ids: IDSource
@@ -50,7 +51,8 @@ struct UpdateExperimentHandler: Handler {
       if let condition, condition != "*", !current.isNamed(by: condition) {
         throw APIError.preconditionFailed("The experiment is at \(current.entityTag) now.")
       }
-      // The ranges of slots are kept in the order of the variants, which is fixed from the start on.
+      // The ranges of slots are kept in the order of the variants, which is fixed from the start
+      // on.
       if current.weightEpoch != nil { changed.variants.sort(like: current.definition.variants) }
       if changed == current.definition { return nil }
       try Self.checkStatus(current, changed)

@@ -1,6 +1,7 @@
 /// One operation's work. Built per loop and used by its thread only.
 ///
-/// `answerNow` is asked first and answers what needs no waiting; only when it gives nil is a Task started for `answer`.
+/// `answerNow` is asked first and answers what needs no waiting; only when it gives nil is a Task
+/// started for `answer`.
 protocol Handler {
   /// Nil: something must be awaited.
   func answerNow(_ request: Request, for caller: Caller) throws -> Response?
@@ -34,8 +35,8 @@ struct Caller {
 
   /// The environment an SDK call is about.
   ///
-  /// The key's own; else the one that the header `Splitstream-Environment` names; else the only one in which
-  /// `experiment` runs; else the workspace's only one.
+  /// The key's own; else the one that the header `Splitstream-Environment` names; else the only one
+  /// in which `experiment` runs; else the workspace's only one.
   func environment(_ request: Request, experiment: ExperimentKey? = nil) throws(APIError)
     -> Environment
   {

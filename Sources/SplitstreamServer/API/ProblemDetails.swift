@@ -1,4 +1,5 @@
-/// The body of every error: RFC 9457, `application/problem+json`. The one place that turns an error into a status.
+/// The body of every error: RFC 9457, `application/problem+json`. The one place that turns an error
+/// into a status.
 struct ProblemDetails {
   let status: Int
   /// The last part of `type`: stable, one per kind of problem.

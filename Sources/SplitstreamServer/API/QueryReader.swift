@@ -1,5 +1,5 @@
-/// Reads the parameters of a query and notes everything that is wrong with them. Of two with one name the first counts;
-/// those that nobody knows are ignored.
+/// Reads the parameters of a query and notes everything that is wrong with them. Of two with one
+/// name the first counts; those that nobody knows are ignored.
 struct QueryReader {
   private let values: [String: String]
   private var problems: [FieldProblem] = []

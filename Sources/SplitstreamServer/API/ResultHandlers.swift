@@ -1,4 +1,5 @@
-/// `GET /v1/experiments/{id}/results`: the latest snapshot, bytes as they were stored; as a table for `Accept: text/plain`.
+/// `GET /v1/experiments/{id}/results`: the latest snapshot, bytes as they were stored; as a table
+/// for `Accept: text/plain`.
 struct GetResultsHandler: Handler {
   let experiments: ExperimentStore
   let snapshots: SnapshotReader
@@ -32,9 +33,11 @@ struct GetResultsHistoryHandler: Handler {
   }
 }
 
-/// `POST /v1/experiments/{id}/snapshots`: a snapshot of all that was accepted before this call, now. It is a peek.
+/// `POST /v1/experiments/{id}/snapshots`: a snapshot of all that was accepted before this call,
+/// now. It is a peek.
 struct ComputeSnapshotHandler: Handler {
-  /// Drains, computes and stores; answers the snapshot's JSON. App hands it in: the work is a job's, not a loop's.
+  /// Drains, computes and stores; answers the snapshot's JSON. App hands it in: the work is a
+  /// job's, not a loop's.
   typealias Compute =
     @Sendable (_ experiment: ULID, _ shard: Int, _ peek: AuditEntry) async throws -> [UInt8]
 

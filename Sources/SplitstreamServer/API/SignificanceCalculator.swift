@@ -1,4 +1,5 @@
-/// `POST /v1/calculators/significance`: treatments against a control, tested once at the planned end.
+/// `POST /v1/calculators/significance`: treatments against a control, tested once at the planned
+/// end.
 struct SignificanceCalculator {
   /// How the p-values are corrected for the number of treatments.
   enum Correction: String, CaseIterable {

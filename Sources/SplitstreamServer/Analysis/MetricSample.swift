@@ -1,4 +1,5 @@
-/// What the units of one metric did, per variant in the variants' order: all that the analysis needs.
+/// What the units of one metric did, per variant in the variants' order: all that the analysis
+/// needs.
 enum MetricSample: Equatable, Sendable {
   /// Kind binary.
   case binary([BinaryCounts])

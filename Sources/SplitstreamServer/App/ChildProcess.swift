@@ -2,16 +2,17 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A program started by this process, in a session of its own: a Ctrl-C in the terminal reaches only us.
+/// A program started by this process, in a session of its own: a Ctrl-C in the terminal reaches
+/// only us.
 ///
-/// It runs through setpriv(1), which changes the user where one is given and asks the kernel to send the child
-/// `parentDeathSignal` when we die, however we die.
+/// It runs through setpriv(1), which changes the user where one is given and asks the kernel to
+/// send the child `parentDeathSignal` when we die, however we die.
 final class ChildProcess: Sendable {
   let pid: pid_t
   private let ending = Mutex<Ending?>(nil)
 
   /// - Parameters:
-  ///   - arguments: the program, found through `PATH` unless it holds a slash, and what it is given.
+  /// - arguments: the program, found through `PATH` unless it holds a slash, and what it is given.
   ///   - user: who it runs as; nil for ourselves.
   ///   - input: the file it reads, else nothing.
   ///   - output: the file that what it prints is appended to.
@@ -22,7 +23,8 @@ final class ChildProcess: Sendable {
     var all = ["setpriv", "--pdeathsig", parentDeathSignal]
     if let user { all += ["--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups"] }
     let command = all + ["--"] + arguments
-    // The kernel watches the thread that forks, not the process: one that ends early would take the child with it.
+    // The kernel watches the thread that forks, not the process: one that ends early would take the
+    // child with it.
     let (pid, code) = ForkingThread.shared.run {
       Self.spawn(command, input: input, output: output)
     }

@@ -1,4 +1,5 @@
-/// How the server is set up: the defaults below, overridden by the file, overridden by the environment.
+/// How the server is set up: the defaults below, overridden by the file, overridden by the
+/// environment.
 ///
 /// `ConfigurationKey.all` is the map of the keys: their bounds and what each one means.
 struct Configuration: Sendable {

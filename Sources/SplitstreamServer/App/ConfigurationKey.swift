@@ -1,4 +1,5 @@
-/// One key of the configuration. `all` is the table that the loader, the README and `check-config` read.
+/// One key of the configuration. `all` is the table that the loader, the README and `check-config`
+/// read.
 struct ConfigurationKey: Sendable {
   let section: String
   let name: String

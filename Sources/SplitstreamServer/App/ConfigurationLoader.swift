@@ -32,7 +32,8 @@ extension Configuration {
 /// Everything that is wrong with a configuration, to be mended in one go.
 struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   let file: String?
-  /// In the order found: each names its key, and where the value came from when that is not the file.
+  /// In the order found: each names its key, and where the value came from when that is not the
+  /// file.
   let mistakes: [String]
 
   var description: String {

@@ -1,6 +1,7 @@
 import Glibc
 
-/// Where `dev` keeps everything: the stores' data and logs, the pepper, the keys. Held by one process at a time.
+/// Where `dev` keeps everything: the stores' data and logs, the pepper, the keys. Held by one
+/// process at a time.
 ///
 /// A class for its identity: it holds the lock until it is gone.
 final class DataFolder: Sendable {
@@ -19,7 +20,8 @@ final class DataFolder: Sendable {
   ///
   /// - Parameters:
   ///   - requested: the path that the user gave, or the default.
-  ///   - fallback: taken when the stores' user may not enter `requested`, which then leads there; nil for an error.
+  /// - fallback: taken when the stores' user may not enter `requested`, which then leads there; nil
+  /// for an error.
   init(_ requested: String, fallback: String? = DataFolder.fallback) throws {
     user = try ServiceUser.forServers()
     path = try Self.place(requested, fallback, user)
@@ -64,7 +66,8 @@ final class DataFolder: Sendable {
     return try Pepper(String(try Files.read(file).prefix { $0 != "\n" }))
   }
 
-  /// A folder that only the stores' user may enter. One that is there must be ours: in /tmp it need not be.
+  /// A folder that only the stores' user may enter. One that is there must be ours: in /tmp it need
+  /// not be.
   func makePrivate(_ folder: String) throws {
     if mkdir(folder, 0o700) != 0 && errno != EEXIST { throw FileError("make the folder", folder) }
     var status = stat()

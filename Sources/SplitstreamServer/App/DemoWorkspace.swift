@@ -1,8 +1,10 @@
-/// The workspace that `dev` shows itself with: `demo`, its environments `dev` and `production`, and two keys.
+/// The workspace that `dev` shows itself with: `demo`, its environments `dev` and `production`, and
+/// two keys.
 enum DemoWorkspace {
   /// Makes what is missing of it.
   ///
-  /// - Parameter known: what an earlier start wrote down; its keys are taken while they are in force.
+  /// - Parameter known: what an earlier start wrote down; its keys are taken while they are in
+  ///   force.
   static func prepare(
     _ settings: Configuration, pepper: Pepper, known: DevEnvironment?
   ) throws -> DevEnvironment {

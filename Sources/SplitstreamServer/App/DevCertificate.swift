@@ -1,4 +1,5 @@
-/// The certificate that `dev --tls` shows: made once, kept in the data folder, made anew before it ends.
+/// The certificate that `dev --tls` shows: made once, kept in the data folder, made anew before it
+/// ends.
 enum DevCertificate {
   private static let days = 365
   private static let daysLeftMin = 30

@@ -39,7 +39,8 @@ struct DevCommand: ParsableCommand {
     var settings = try configuration.load(needs: [])
     JSONLineLogHandler.install(level: settings.logLevel)
     let log = Logger(label: "splitstream")
-    // Before the first thread and the first child: Ctrl-C must find us able to stop what we started.
+    // Before the first thread and the first child: Ctrl-C must find us able to stop what we
+    // started.
     StopSignals.block()
 
     let folder = try DataFolder(data)

@@ -1,4 +1,5 @@
-/// `dev.env`: where the development server is and the keys of its demo workspace, for shells and programs.
+/// `dev.env`: where the development server is and the keys of its demo workspace, for shells and
+/// programs.
 struct DevEnvironment: Equatable, Sendable {
   var url: String
   var serverKey: String

@@ -29,7 +29,8 @@ enum Files {
     return bytes
   }
 
-  /// Writes a file that only its owner may read, as a whole or not at all, also when the machine stops in between.
+  /// Writes a file that only its owner may read, as a whole or not at all, also when the machine
+  /// stops in between.
   static func writePrivate(_ text: String, to path: String) throws(FileError) {
     let draft = path + ".new"
     unlink(draft)
@@ -57,7 +58,8 @@ enum Files {
     }
   }
 
-  /// Makes a folder and those above it with `mode`, whatever the umask; an existing one stays as it is.
+  /// Makes a folder and those above it with `mode`, whatever the umask; an existing one stays as it
+  /// is.
   static func makeFolder(_ path: String, mode: mode_t = 0o755) throws(FileError) {
     if isFolder(path) { return }
     let above = folder(of: path)

@@ -3,8 +3,8 @@ import Synchronization
 
 /// The one thread that starts children; it lives as long as the process.
 ///
-/// PR_SET_PDEATHSIG (prctl(2)) fires when the thread that forked ends, not the process: a child of a pool's thread
-/// would be killed when the pool shrinks.
+/// PR_SET_PDEATHSIG (prctl(2)) fires when the thread that forked ends, not the process: a child of
+/// a pool's thread would be killed when the pool shrinks.
 final class ForkingThread: Sendable {
   static let shared = ForkingThread()
 

@@ -1,6 +1,7 @@
 import Glibc
 
-/// The PostgreSQL of `dev`: real, durable, reachable through a socket in a folder of its own and by nothing else.
+/// The PostgreSQL of `dev`: real, durable, reachable through a socket in a folder of its own and by
+/// nothing else.
 enum PrivatePostgres {
   static let database = "splitstream"
 
@@ -52,7 +53,8 @@ enum PrivatePostgres {
     return lines.count >= 8 && lines[0] == "\(pid)" && lines[7].hasPrefix("ready")
   }
 
-  /// Whole or not at all: made beside its place, with the database in it, and moved there when it is done.
+  /// Whole or not at all: made beside its place, with the database in it, and moved there when it
+  /// is done.
   private static func initialise(_ folder: DataFolder, _ programs: String) throws {
     let draft = folder.postgresData + ".new"
     let script = folder.path + "/create-database.sql"
@@ -88,7 +90,8 @@ enum PrivatePostgres {
       lines: PrivateServerError.lastLines(of: log))
   }
 
-  /// Debian keeps each major version's programs in a folder of its own; a cluster needs those of its version.
+  /// Debian keeps each major version's programs in a folder of its own; a cluster needs those of
+  /// its version.
   private static func programs(for data: String) throws -> String {
     let root = "/usr/lib/postgresql"
     if let text = try? Files.read(data + "/PG_VERSION") {

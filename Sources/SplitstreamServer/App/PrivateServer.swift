@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// One server that `dev` runs for itself: started, waited for, revived, stopped. PostgreSQL and Redis differ in `Plan`.
+/// One server that `dev` runs for itself: started, waited for, revived, stopped. PostgreSQL and
+/// Redis differ in `Plan`.
 final class PrivateServer: Sendable {
   let plan: Plan
   private let child = Mutex<ChildProcess?>(nil)
@@ -28,7 +29,8 @@ final class PrivateServer: Sendable {
     let passingFault: String?
   }
 
-  /// Starts the server and waits until it answers. What an earlier run left, running or not, is cleared first.
+  /// Starts the server and waits until it answers. What an earlier run left, running or not, is
+  /// cleared first.
   func start(withinSeconds seconds: Int = 60) throws {
     try endLeftovers()
     try trimLog()

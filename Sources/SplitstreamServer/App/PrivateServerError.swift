@@ -1,4 +1,5 @@
-/// Why `dev` could not bring up its own PostgreSQL and Redis. Its description is what the user reads.
+/// Why `dev` could not bring up its own PostgreSQL and Redis. Its description is what the user
+/// reads.
 enum PrivateServerError: Error, Equatable, CustomStringConvertible {
   /// A program or user that a Debian package brings.
   case missing(String, package: String)

@@ -2,7 +2,8 @@ import Glibc
 
 /// The processes of this machine, as /proc shows them.
 enum ProcessTable {
-  /// Processes of a program that were given `argument`, a path of ours: what an earlier run has left.
+  /// Processes of a program that were given `argument`, a path of ours: what an earlier run has
+  /// left.
   static func find(program: String, argument: String) -> [pid_t] {
     Files.names(in: "/proc").compactMap { pid_t($0) }.filter { pid in
       let command = arguments(of: pid)

@@ -65,7 +65,8 @@ final class Server: Sendable {
     unreadySeconds = configuration.server.unreadySeconds
     shutdownSeconds = configuration.server.shutdownSeconds
 
-    // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they are built.
+    // The loops need the jobs, and the catalogue job needs the loops: it finds them here once they
+    // are built.
     let holders = LoopHolders()
     let cache = AssignmentCache(bytesMax: configuration.assignments.cacheBytesMax)
     let heartbeat = Heartbeat()

@@ -1,6 +1,7 @@
 import Glibc
 
-/// The operating system's user that private servers run as when we are root, whom PostgreSQL refuses.
+/// The operating system's user that private servers run as when we are root, whom PostgreSQL
+/// refuses.
 struct ServiceUser: Equatable, Sendable {
   let name: String
   let uid: uid_t
@@ -28,7 +29,8 @@ struct ServiceUser: Equatable, Sendable {
     gid = entry.pw_gid
   }
 
-  /// Whether this user may pass through `folder` and all above it: asked of the kernel, which knows of ACLs too.
+  /// Whether this user may pass through `folder` and all above it: asked of the kernel, which knows
+  /// of ACLs too.
   func canTraverse(_ folder: String) throws(ChildProcessError) -> Bool {
     let test = try ChildProcess(["test", "-x", folder], as: self, output: "/dev/null")
     return test.wait(seconds: 10) == .exited(0)

@@ -1,6 +1,7 @@
 import Glibc
 
-/// SIGINT, SIGTERM and SIGHUP, taken by the main thread alone. Blocked before any other thread starts, so that all inherit it.
+/// SIGINT, SIGTERM and SIGHUP, taken by the main thread alone. Blocked before any other thread
+/// starts, so that all inherit it.
 enum StopSignals {
   static func block() {
     var signals = set

@@ -1,7 +1,7 @@
 /// Reads the records of a CSV text (RFC 4180) one by one, whatever chunks it arrives in.
 ///
-/// Lines end with LF or CRLF, a byte order mark at the start is passed over, and so are empty lines. Every record has
-/// as many fields as the first.
+/// Lines end with LF or CRLF, a byte order mark at the start is passed over, and so are empty
+/// lines. Every record has as many fields as the first.
 struct CSVReader {
   /// A quote that is never closed would otherwise swallow the rest of the file.
   static let recordBytesMax = 1024 * 1024
@@ -39,7 +39,8 @@ struct CSVReader {
     case fieldStart, unquoted, quoted, quoteInQuoted, carriageReturn
   }
 
-  /// Reads up to the end of one line outside quotes, or to the end of the text; false when nothing was left.
+  /// Reads up to the end of one line outside quotes, or to the end of the text; false when nothing
+  /// was left.
   private mutating func scan(into record: inout CSVRecord) throws(TableError) -> Bool {
     record.begin(line: line)
     var state = State.fieldStart

@@ -3,14 +3,16 @@ enum ClientError: Error, Equatable {
   case address(url: String, reason: String)
   /// No connection: nothing has been sent.
   case unreachable(url: String, reason: String)
-  /// The connection ended or the time was up before a whole answer had arrived; what the server did is unknown.
+  /// The connection ended or the time was up before a whole answer had arrived; what the server did
+  /// is unknown.
   case interrupted(reason: String)
   /// What arrived is not an HTTP/1.1 answer, or not the JSON expected.
   case malformed(reason: String)
   /// The server understood and refused.
   case refused(status: Int, detail: String)
 
-  /// Whether the same request may succeed a little later. Every request that is repeated must be idempotent.
+  /// Whether the same request may succeed a little later. Every request that is repeated must be
+  /// idempotent.
   var isTransient: Bool {
     switch self {
     case .unreachable, .interrupted: true

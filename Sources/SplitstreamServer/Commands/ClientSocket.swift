@@ -91,7 +91,8 @@ final class ClientSocket {
       close(descriptor)
       return .failure(SystemError(code: code))
     }
-    // A request is written in one piece and its answer awaited: nothing is gained by waiting for more.
+    // A request is written in one piece and its answer awaited: nothing is gained by waiting for
+    // more.
     var on: Int32 = 1
     setsockopt(
       descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
@@ -110,7 +111,8 @@ final class ClientSocket {
       let seconds = deadline - Monotonic.now()
       guard seconds > 0 else { return false }
       var entry = pollfd(fd: descriptor, events: Int16(event), revents: 0)
-      // Rounded up, so that the last millisecond is not spent spinning; a day is as good as for ever.
+      // Rounded up, so that the last millisecond is not spent spinning; a day is as good as for
+      // ever.
       let milliseconds = Int32(min(seconds, 86_400) * 1000) + 1
       if poll(&entry, 1, milliseconds) > 0 { return true }
     }

@@ -1,5 +1,5 @@
-/// FNV-1a of 128 bits (Fowler, Noll & Vo; draft-eastlake-fnv): the same bytes give the same number on every machine and
-/// in every run. It finds what is equal; it keeps no secret.
+/// FNV-1a of 128 bits (Fowler, Noll & Vo; draft-eastlake-fnv): the same bytes give the same number
+/// on every machine and in every run. It finds what is equal; it keeps no secret.
 struct Fingerprint: Hashable {
   private(set) var value: UInt128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d
 

@@ -2,7 +2,8 @@ import CZlib
 
 /// What a gzip file holds (RFC 1952): any number of members, one after the other.
 ///
-/// The class owns zlib's stream, which must keep its address because zlib's own state points back to it.
+/// The class owns zlib's stream, which must keep its address because zlib's own state points back
+/// to it.
 final class GzipSource: ByteSource {
   /// The first two bytes of every member (RFC 1952 §2.3.1).
   static let magic: [UInt8] = [0x1f, 0x8b]

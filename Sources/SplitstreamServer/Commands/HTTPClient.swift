@@ -23,8 +23,9 @@ struct ClientRequest: Sendable {
   }
 }
 
-/// A client over one keep-alive connection, for one thread at a time: it blocks, within its time-outs, and sends a
-/// request again when the connection breaks or the server asks for patience. Every request must be idempotent.
+/// A client over one keep-alive connection, for one thread at a time: it blocks, within its
+/// time-outs, and sends a request again when the connection breaks or the server asks for patience.
+/// Every request must be idempotent.
 final class HTTPClient {
   private let address: ServerAddress
   private let limits: Limits
@@ -61,7 +62,8 @@ final class HTTPClient {
     socket = try ClientSocket(to: address, deadline: Monotonic.now() + limits.connectSeconds)
   }
 
-  /// The reply to a request, whatever its status but one that asks for patience (429, 503 …) for too long.
+  /// The reply to a request, whatever its status but one that asks for patience (429, 503 …) for
+  /// too long.
   func send(_ request: ClientRequest) throws(ClientError) -> ServerReply {
     let bytes = request.bytes(for: address, fields: fields)
     var failures = 0

@@ -17,7 +17,8 @@ struct ImportBatches {
   private let kind: Kind
   private let plan: ImportPlan
   private var table: ImportTable
-  /// Events of the last row read that did not fit into its batch: the row and the first column left.
+  /// Events of the last row read that did not fit into its batch: the row and the first column
+  /// left.
   private var rest: (row: ImportRow, column: Int)?
 
   init(_ kind: Kind, _ plan: ImportPlan, _ table: ImportTable) {
@@ -84,8 +85,8 @@ struct ImportBatches {
 
   static let clientEventIDBytesMax = 128
 
-  /// The same for the same experiment, column and unit, so that an event counts once however often it is imported.
-  /// A key has no colon: two different pairs never give one text.
+  /// The same for the same experiment, column and unit, so that an event counts once however often
+  /// it is imported. A key has no colon: two different pairs never give one text.
   static func clientEventID(_ metricKey: String, _ unit: ArraySlice<UInt8>) -> String {
     if metricKey.utf8.count + 1 + unit.count <= clientEventIDBytesMax {
       return "\(metricKey):\(String(decoding: unit, as: UTF8.self))"

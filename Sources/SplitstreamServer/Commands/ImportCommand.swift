@@ -1,7 +1,8 @@
 import ArgumentParser
 import Glibc
 
-/// `splitstream-server import`: a past experiment from a CSV file, through the API of a running server.
+/// `splitstream-server import`: a past experiment from a CSV file, through the API of a running
+/// server.
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",

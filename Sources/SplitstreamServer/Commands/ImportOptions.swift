@@ -1,4 +1,5 @@
-/// What an import was asked to do, complete and checked as far as that goes without the file and the server.
+/// What an import was asked to do, complete and checked as far as that goes without the file and
+/// the server.
 struct ImportOptions: Sendable {
   let address: ServerAddress
   let key: String

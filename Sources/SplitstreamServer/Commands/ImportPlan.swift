@@ -34,7 +34,8 @@ struct ImportPlan: Sendable {
     "The variants differ in \(metrics[0].column.name) (a past experiment, imported from \(fileName))."
   }
 
-  /// Whole percents cannot split 100 into three equal parts, so the expected shares are a little wrong.
+  /// Whole percents cannot split 100 into three equal parts, so the expected shares are a little
+  /// wrong.
   var weightsAreEqual: Bool { variants.allSatisfy { $0.weight == variants[0].weight } }
 
   private static func variants(

@@ -1,8 +1,9 @@
 import Dispatch
 import Synchronization
 
-/// Sends the batches of one pass over several connections. Each has its thread, which takes the next batch when it has
-/// an answer to the last; so reading the file and waiting for the server overlap without a queue between them.
+/// Sends the batches of one pass over several connections. Each has its thread, which takes the
+/// next batch when it has an answer to the last; so reading the file and waiting for the server
+/// overlap without a queue between them.
 struct ImportSender: Sendable {
   static let connections = 4
 

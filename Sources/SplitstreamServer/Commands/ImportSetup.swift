@@ -1,4 +1,5 @@
-/// Finds or creates on the server what a plan needs. What is there already is used when it fits, and never changed.
+/// Finds or creates on the server what a plan needs. What is there already is used when it fits,
+/// and never changed.
 struct ImportSetup {
   let api: ServerAPI
   let plan: ImportPlan
@@ -149,8 +150,8 @@ struct ImportSetup {
 
   // MARK: Details
 
-  /// A creation that is refused may have happened: its answer was lost and it was repeated, or somebody else was
-  /// faster. So a refusal counts only when nothing is found afterwards either.
+  /// A creation that is refused may have happened: its answer was lost and it was repeated, or
+  /// somebody else was faster. So a refusal counts only when nothing is found afterwards either.
   private static func findOrCreate(
     find: () throws(ClientError) -> JSONValue?,
     create: () throws(ClientError) -> JSONValue,

@@ -1,4 +1,5 @@
-/// What the first pass over the file finds. It checks every row, so that a bad file changes nothing on the server.
+/// What the first pass over the file finds. It checks every row, so that a bad file changes nothing
+/// on the server.
 struct ImportSurvey: Equatable {
   private(set) var rows = 0
   /// Names as they stand in the file, with their rows, in the order of their first.
@@ -24,8 +25,8 @@ struct ImportSurvey: Equatable {
       for (column, cell) in row.cells.enumerated() where cell != .nothing {
         conversions[column] += 1
       }
-      // 64 bits mistake one unit for another in a file of ten million rows with a chance of 3 in a million, and these
-      // two counts are only shown.
+      // 64 bits mistake one unit for another in a file of ten million rows with a chance of 3 in a
+      // million, and these two counts are only shown.
       var unit = Fingerprint()
       unit.add(row.unit)
       let key = UInt64(truncatingIfNeeded: unit.value ^ unit.value >> 64)

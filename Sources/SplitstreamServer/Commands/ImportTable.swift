@@ -11,8 +11,8 @@ struct ImportRow {
   static let unitBytesMax = 256
 }
 
-/// The rows of a `.csv` or `.csv.gz` file with the columns that an import needs. Which of the two it is, its first
-/// bytes tell. Every pass over the file opens it anew.
+/// The rows of a `.csv` or `.csv.gz` file with the columns that an import needs. Which of the two
+/// it is, its first bytes tell. Every pass over the file opens it anew.
 struct ImportTable {
   private var csv: CSVReader
   private var record = CSVRecord()

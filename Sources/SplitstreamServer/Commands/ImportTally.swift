@@ -49,7 +49,8 @@ struct ImportTally: Equatable, Sendable {
     return others == 0 ? lines : lines + ["rejected others for \(counted(others, "more reason"))"]
   }
 
-  /// The same fault is one reason, whatever its place in the batch: `/events/7/unit_id …` is `/unit_id …`.
+  /// The same fault is one reason, whatever its place in the batch: `/events/7/unit_id …` is
+  /// `/unit_id …`.
   private static func reason(_ reason: String, index: Int) -> String {
     reason.replacing("/exposures/\(index)/", with: "/").replacing("/events/\(index)/", with: "/")
   }

@@ -1,4 +1,5 @@
-/// Makes keys of the contract (`^[a-z0-9._-]{1,n}$`) out of the names that people give to files, columns and variants.
+/// Makes keys of the contract (`^[a-z0-9._-]{1,n}$`) out of the names that people give to files,
+/// columns and variants.
 enum KeyName {
   static let variantBytesMax = 64
   static let experimentBytesMax = 128
@@ -8,8 +9,8 @@ enum KeyName {
     (1...bytesMax).contains(key.utf8.count) && key.utf8.allSatisfy(isAllowed)
   }
 
-  /// `Gate 30%` as `gate-30`: small letters, and one dash for each run of other characters, none at the ends. A name
-  /// that is a key already stays as it is. Nil when nothing is left.
+  /// `Gate 30%` as `gate-30`: small letters, and one dash for each run of other characters, none at
+  /// the ends. A name that is a key already stays as it is. Nil when nothing is left.
   static func make(from name: String, bytesMax: Int) -> String? {
     if isValid(name, bytesMax: bytesMax) { return name }
     let dash = UInt8(ascii: "-")

@@ -1,7 +1,7 @@
 /// How far a step of known length is, for standard error.
 ///
-/// On a terminal one line is drawn again and again; elsewhere (a log file) a line appears now and then. Time arrives as
-/// a parameter, and the caller writes what `update` and `finish` return.
+/// On a terminal one line is drawn again and again; elsewhere (a log file) a line appears now and
+/// then. Time arrives as a parameter, and the caller writes what `update` and `finish` return.
 struct ProgressBar {
   static let secondsBetweenDrawings = 0.1
   static let secondsBetweenLines = 10.0

@@ -31,7 +31,8 @@ struct ServerAddress: Equatable, Sendable {
     prefix = path.hasSuffix("/") ? String(path.dropLast()) : String(path)
   }
 
-  /// The value of the Host field (RFC 9112 §3.2): an IPv6 address stands in brackets, the default port is left out.
+  /// The value of the Host field (RFC 9112 §3.2): an IPv6 address stands in brackets, the default
+  /// port is left out.
   var authority: String {
     let name = host.contains(":") ? "[\(host)]" : host
     return port == Self.portDefault ? name : "\(name):\(port)"

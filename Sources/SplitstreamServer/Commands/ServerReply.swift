@@ -11,7 +11,8 @@ struct ServerReply: Sendable {
     fields.first { $0.name == name }?.value
   }
 
-  /// `Retry-After` in seconds (RFC 9110 §10.2.3); the form with a date is not used by our server and is ignored.
+  /// `Retry-After` in seconds (RFC 9110 §10.2.3); the form with a date is not used by our server
+  /// and is ignored.
   var retryAfterSeconds: Int? {
     self["retry-after"].flatMap { ReplyGrammar.decimal(Array($0.utf8)[...]) }
   }

@@ -1,4 +1,5 @@
-/// Cuts the bytes of a connection into replies, however they arrive (RFC 9112 §6, as seen by a client).
+/// Cuts the bytes of a connection into replies, however they arrive (RFC 9112 §6, as seen by a
+/// client).
 struct ServerReplyParser {
   static let headBytesMax = 32 * 1024
   static let bodyBytesMax = 16 * 1024 * 1024

@@ -27,8 +27,8 @@ struct SimulationDesign: Sendable {
 
   func rate(ofArm arm: Int) -> Double { arm == 0 ? baseline : baseline * (1 + relativeLift) }
 
-  /// The false positives of the published calibration: 4,000 units a day, a rate of 10 %, exactly as
-  /// many units in both arms, 28 days.
+  /// The false positives of the published calibration: 4,000 units a day, a rate of 10 %, exactly
+  /// as many units in both arms, 28 days.
   static let published: [SimulationDesign] = [
     (0.95, 1000, 15), (0.99, 5000, 60), (0.99, 20_000, 240), (0.995, 20_000, 240),
     (0.999, 20_000, 240), (0.9999, 20_000, 240),
@@ -45,7 +45,8 @@ struct SimulationDesign: Sendable {
 /// What many repetitions of one design came to.
 struct SimulationResult: Equatable, Sendable {
   var runs = 0
-  /// Runs in which the rule named a treatment at some snapshot, and those in which it named the control.
+  /// Runs in which the rule named a treatment at some snapshot, and those in which it named the
+  /// control.
   var treatmentWins = 0
   var controlWins = 0
   /// Sum over the decided runs of the day on which the rule was satisfied first.

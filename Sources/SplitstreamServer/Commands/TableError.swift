@@ -4,7 +4,8 @@ enum TableError: Error, Equatable {
   case file(reason: String)
   /// The compressed data are damaged or end too soon.
   case gzip(reason: String)
-  /// The text is not CSV, or a cell is not what its column must hold. Lines count from 1, the header's.
+  /// The text is not CSV, or a cell is not what its column must hold. Lines count from 1, the
+  /// header's.
   case row(line: Int, reason: String)
 }
 

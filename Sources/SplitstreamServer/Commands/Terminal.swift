@@ -1,6 +1,7 @@
 import Glibc
 
-/// The process's two ways of speaking: results on standard output, everything else on standard error.
+/// The process's two ways of speaking: results on standard output, everything else on standard
+/// error.
 enum Terminal {
   static func writeResult(_ text: String) { write(text, to: STDOUT_FILENO) }
   static func writeNote(_ text: String) { write(text, to: STDERR_FILENO) }

@@ -1,6 +1,7 @@
 /// Which of the 10,000 slots belongs to which variant during one weight epoch.
 ///
-/// A change of weights moves as few slots as it can (`reweighted`), so that hardly anyone not yet stored changes sides.
+/// A change of weights moves as few slots as it can (`reweighted`), so that hardly anyone not yet
+/// stored changes sides.
 struct Allocation: Equatable, Sendable {
   static let slotCount = 10_000
   private static let slotsPerPercent = 100
@@ -49,8 +50,8 @@ struct Allocation: Equatable, Sendable {
 
   /// The allocation for `newWeights` that moves exactly Σ max(0, old − new) slots.
   ///
-  /// Each shrinking variant, in variant order, gives up its highest slots; the freed slots, ascending, go to the growing
-  /// variants in variant order.
+  /// Each shrinking variant, in variant order, gives up its highest slots; the freed slots,
+  /// ascending, go to the growing variants in variant order.
   func reweighted(to newWeights: [Int]) -> Allocation {
     precondition(
       newWeights.count == weights.count, "the set of variants of a running experiment is fixed")

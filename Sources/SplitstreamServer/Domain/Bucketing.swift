@@ -4,7 +4,8 @@
 enum Bucketing {
   /// The slot, 0 … 9,999, in which `unit` falls for `experiment`.
   ///
-  /// - Parameter generation: 1 for a first assignment; raised by each re-bucketing, so that the variant may differ.
+  /// - Parameter generation: 1 for a first assignment; raised by each re-bucketing, so that the
+  ///   variant may differ.
   static func slot(of unit: UnitID, in experiment: ULID, generation: Int = 1) -> Int {
     slot(salt: salt(experiment, generation: generation), purpose: "assign", unit: unit)
   }
@@ -23,7 +24,8 @@ enum Bucketing {
     return Int((top * UInt64(Allocation.slotCount)) >> 32)
   }
 
-  /// `ULID`, or `ULID.generation` after a re-bucketing. A ULID holds no `:`, so the parts cannot run together.
+  /// `ULID`, or `ULID.generation` after a re-bucketing. A ULID holds no `:`, so the parts cannot
+  /// run together.
   private static func salt(_ experiment: ULID, generation: Int) -> String {
     generation == 1 ? experiment.text : "\(experiment.text).\(generation)"
   }

@@ -9,7 +9,8 @@ struct DecisionRule: Equatable, Sendable {
   var method = Method.posteriorThreshold
   /// 0.5 … 0.9999; the other methods use 1 − threshold as their level.
   var posteriorThreshold = 0.995
-  /// Relative to the control's level: 0.02 is 2 %. Does not gate the posterior rule; it tells a futile experiment.
+  /// Relative to the control's level: 0.02 is 2 %. Does not gate the posterior rule; it tells a
+  /// futile experiment.
   var minimumDetectableEffect = 0.02
   /// Units every live variant must have.
   var minSamplePerVariant = 20_000

@@ -1,5 +1,6 @@
-/// The numbers that PostgreSQL's `numeric`, and so its `jsonb`, keeps exactly: 131,072 digits before the decimal point
-/// and 16,383 after it. One beyond would be refused only after the event was accepted.
+/// The numbers that PostgreSQL's `numeric`, and so its `jsonb`, keeps exactly: 131,072 digits
+/// before the decimal point and 16,383 after it. One beyond would be refused only after the event
+/// was accepted.
 enum ExactNumbers {
   private static let wholeDigitsMax = 131_072
   private static let fractionDigitsMax = 16_383

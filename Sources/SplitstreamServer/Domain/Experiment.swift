@@ -21,7 +21,8 @@ struct Experiment: Equatable, Sendable {
   let createdAt: Timestamp
 }
 
-/// A time with one set of weights. Epoch 1 begins at the start; every change of weights begins the next.
+/// A time with one set of weights. Epoch 1 begins at the start; every change of weights begins the
+/// next.
 struct WeightEpoch: Equatable, Sendable {
   let number: Int
   let allocation: Allocation

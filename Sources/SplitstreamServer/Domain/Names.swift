@@ -1,4 +1,5 @@
-/// The patterns of the contract's names. Compared byte by byte: what only looks like a letter or digit does not match.
+/// The patterns of the contract's names. Compared byte by byte: what only looks like a letter or
+/// digit does not match.
 enum Names {
   /// `^[a-z0-9._-]{1,lengthMax}$`: experiments, metrics and events up to 128, variants up to 64.
   static func isKey(_ text: String, lengthMax: Int) -> Bool {
@@ -17,7 +18,8 @@ enum Names {
   }
 }
 
-/// One wrong field of an input: where it stands (RFC 6901, from the body's root) and what is wrong with it.
+/// One wrong field of an input: where it stands (RFC 6901, from the body's root) and what is wrong
+/// with it.
 struct FieldProblem: Error, Equatable, Sendable {
   let pointer: String
   let detail: String

@@ -1,4 +1,5 @@
-/// Where in an event's properties a metric's value stands: `$.order.total` or `$.order['total price']`.
+/// Where in an event's properties a metric's value stands: `$.order.total` or `$.order['total
+/// price']`.
 ///
 /// The strict subset of RFC 9535 that the contract names: a chain of member names, after a dot or
 /// as a quoted string in brackets; no index, wildcard, descent or filter.

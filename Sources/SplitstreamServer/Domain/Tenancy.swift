@@ -6,7 +6,8 @@ struct Workspace: Equatable, Sendable {
   let createdAt: Timestamp
 }
 
-/// A place where experiments run (`dev`, `production`); units, events and mutex claims never cross it.
+/// A place where experiments run (`dev`, `production`); units, events and mutex claims never cross
+/// it.
 struct Environment: Equatable, Sendable {
   let id: ULID
   let workspaceID: ULID
@@ -16,7 +17,8 @@ struct Environment: Equatable, Sendable {
   let shard: Int
   let createdAt: Timestamp
 
-  /// Environments share this many groups of Redis keys; a new one takes the group of its id's lowest digits.
+  /// Environments share this many groups of Redis keys; a new one takes the group of its id's
+  /// lowest digits.
   static let shardCount: UInt64 = 16
 }
 

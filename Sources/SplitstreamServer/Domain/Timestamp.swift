@@ -20,10 +20,11 @@ struct Timestamp: Hashable, Sendable, Comparable {
 }
 
 extension Timestamp {
-  /// Reads RFC 3339 §5.6 strictly: `2026-03-02T00:00:00.123456Z` or with `±hh:mm`; years 0001 … 9999.
+  /// Reads RFC 3339 §5.6 strictly: `2026-03-02T00:00:00.123456Z` or with `±hh:mm`; years 0001 …
+  /// 9999.
   ///
-  /// Digits past the microsecond are cut. A leap second (`:60`) is the first instant of the next minute. Nil for anything
-  /// else, also for a day that its month does not have.
+  /// Digits past the microsecond are cut. A leap second (`:60`) is the first instant of the next
+  /// minute. Nil for anything else, also for a day that its month does not have.
   init?(rfc3339 text: String) {
     var scanner = DigitScanner(text)
     guard let year = scanner.digits(4), year >= 1, scanner.take("-"),
@@ -97,7 +98,8 @@ extension Timestamp {
   private static let writable =
     daysSince1970(1, 1, 1) * 86_400_000_000..<daysSince1970(10_000, 1, 1) * 86_400_000_000
 
-  /// Days from 1970-01-01 in the proleptic Gregorian calendar; years start in March, so that leap days come last.
+  /// Days from 1970-01-01 in the proleptic Gregorian calendar; years start in March, so that leap
+  /// days come last.
   private static func daysSince1970(_ year: Int, _ month: Int, _ day: Int) -> Int {
     let marchYear = month <= 2 ? year - 1 : year
     let era = marchYear / 400
@@ -134,7 +136,8 @@ extension OutputSpan<UInt8> {
   }
 }
 
-/// Takes ASCII digits and single characters off the front of a text; nothing that only looks like a digit.
+/// Takes ASCII digits and single characters off the front of a text; nothing that only looks like a
+/// digit.
 private struct DigitScanner {
   private var rest: Substring.UTF8View
 

@@ -1,4 +1,5 @@
-/// A 128-bit id: 48 bits of Unix milliseconds, then 80 random bits; 26 Crockford base-32 characters on the wire.
+/// A 128-bit id: 48 bits of Unix milliseconds, then 80 random bits; 26 Crockford base-32 characters
+/// on the wire.
 struct ULID: Hashable, Sendable, Comparable {
   let high: UInt64
   let low: UInt64
@@ -35,7 +36,8 @@ struct ULID: Hashable, Sendable, Comparable {
     self.init(high: high, low: low)
   }
 
-  /// Reads 32 hexadecimal digits with or without the dashes of a UUID: how PostgreSQL prints the 16 bytes.
+  /// Reads 32 hexadecimal digits with or without the dashes of a UUID: how PostgreSQL prints the 16
+  /// bytes.
   init?(uuid text: String) {
     let digits = text.utf8.filter { $0 != UInt8(ascii: "-") }
     guard digits.count == 32, let high = Self.hexadecimal(digits[..<16]),
@@ -115,7 +117,8 @@ struct ULIDGenerator {
   private var pool: [UInt64] = []
   private let refill: () -> [UInt64]
 
-  /// - Parameter refill: at least two random words at each call; asked for many at once, because each costs a system call.
+  /// - Parameter refill: at least two random words at each call; asked for many at once, because
+  ///   each costs a system call.
   init(refill: @escaping () -> [UInt64]) {
     self.refill = refill
   }

@@ -1,14 +1,15 @@
 /// Who is bucketed: the bytes as the caller sent them.
 ///
-/// Not a String: Swift compares strings by canonical equivalence, so that two units which the database keeps apart
-/// would share one assignment.
+/// Not a String: Swift compares strings by canonical equivalence, so that two units which the
+/// database keeps apart would share one assignment.
 struct UnitID: Hashable, Sendable {
   /// Often a part of the request that named it: nothing is copied.
   let bytes: ArraySlice<UInt8>
 
   static let bytesMax = 256
 
-  /// Nil unless `bytes` are 1–256 bytes of UTF-8 without NUL. The reader of the body has checked the encoding.
+  /// Nil unless `bytes` are 1–256 bytes of UTF-8 without NUL. The reader of the body has checked
+  /// the encoding.
   init?(_ bytes: ArraySlice<UInt8>) {
     guard (1...Self.bytesMax).contains(bytes.count), !bytes.contains(0) else { return nil }
     self.bytes = bytes

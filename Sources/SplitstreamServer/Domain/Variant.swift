@@ -17,8 +17,8 @@ struct Variant: Equatable, Sendable {
 }
 
 extension [Variant] {
-  /// Keys unique, weights that sum to 100, at least two, exactly one control. Numbers and patterns of a single variant
-  /// are checked where they are read.
+  /// Keys unique, weights that sum to 100, at least two, exactly one control. Numbers and patterns
+  /// of a single variant are checked where they are read.
   func problems(at pointer: String) -> [FieldProblem] {
     var problems: [FieldProblem] = []
     if count < 2 {
@@ -34,7 +34,8 @@ extension [Variant] {
           pointer: "\(pointer)/\(index)/key",
           detail: "\"\(variant.key)\" stands twice; keys must be unique"))
     }
-    // A weight out of its range is a mistake of its own; any number may stand there, and sums of such can overflow.
+    // A weight out of its range is a mistake of its own; any number may stand there, and sums of
+    // such can overflow.
     if allSatisfy({ Variant.weights.contains($0.weight) }) {
       let sum = reduce(0) { $0 + $1.weight }
       if sum != 100 {

@@ -2,10 +2,12 @@ import Dispatch
 import Logging
 import Synchronization
 
-/// Computes the snapshots that are due, on its own connections and never on a loop; and those asked for.
+/// Computes the snapshots that are due, on its own connections and never on a loop; and those asked
+/// for.
 ///
-/// Of several processes one is elected at each tick, by an advisory lock. In it a few work side by side, so that one
-/// large experiment does not hold up all others; who has waited longest comes first.
+/// Of several processes one is elected at each tick, by an advisory lock. In it a few work side by
+/// side, so that one large experiment does not hold up all others; who has waited longest comes
+/// first.
 final class AnalysisJob: Sendable {
   private struct State {
     var postgres: SessionHolder
@@ -151,7 +153,8 @@ final class AnalysisJob: Sendable {
       ])
   }
 
-  /// Brings the experiment's units forward without a snapshot: what was erased goes now, not when the next is due.
+  /// Brings the experiment's units forward without a snapshot: what was erased goes now, not when
+  /// the next is due.
   private func forgetErased(of id: ULID, _ session: PostgresSession) throws {
     try UnitStore(session: session).alone(with: id) {
       try session.transaction { () throws(PostgresError) in

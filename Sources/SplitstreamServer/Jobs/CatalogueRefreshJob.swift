@@ -1,8 +1,9 @@
 import Dispatch
 import Logging
 
-/// Keeps the catalogue of this process up to date: LISTEN for what changes, what has changed read by itself, and every so
-/// often a comparison with all that there is, in case a notice was lost. Its every tick is a heartbeat: that PostgreSQL still tells of changes.
+/// Keeps the catalogue of this process up to date: LISTEN for what changes, what has changed read
+/// by itself, and every so often a comparison with all that there is, in case a notice was lost.
+/// Its every tick is a heartbeat: that PostgreSQL still tells of changes.
 final class CatalogueRefreshJob: Sendable {
   private struct State {
     var session: SessionHolder
@@ -105,7 +106,8 @@ final class CatalogueRefreshJob: Sendable {
     DispatchTime.now().uptimeNanoseconds - state.lastFullRead > Self.fullReadSeconds * 1_000_000_000
   }
 
-  /// Reads everything that is not known; LISTEN comes first, so that nothing changes unheard in between.
+  /// Reads everything that is not known; LISTEN comes first, so that nothing changes unheard in
+  /// between.
   private func refresh(_ state: inout State) throws(StorageError) {
     let session = try state.session.open()
     do {

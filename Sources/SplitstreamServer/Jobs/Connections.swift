@@ -1,6 +1,7 @@
 import Logging
 
-/// A job's own blocking connection to PostgreSQL, opened when it is needed and again after it broke.
+/// A job's own blocking connection to PostgreSQL, opened when it is needed and again after it
+/// broke.
 struct SessionHolder {
   private let address: PostgresAddress
   private let applicationName: String
@@ -59,7 +60,8 @@ struct RedisHolder {
   }
 }
 
-/// Tells the log of a job's failures: once when they begin and once when they end, not at every tick.
+/// Tells the log of a job's failures: once when they begin and once when they end, not at every
+/// tick.
 struct FailureLog {
   private let log: Logger
   private var isFailing = false

@@ -1,6 +1,7 @@
 import Logging
 
-/// Carries out the erasure of units, within seconds of the order; of several processes one at a time.
+/// Carries out the erasure of units, within seconds of the order; of several processes one at a
+/// time.
 final class ErasureJob: Sendable {
   private struct State {
     var postgres: SessionHolder

@@ -3,8 +3,8 @@ import Logging
 
 /// Brings accepted events from Redis to PostgreSQL, every second.
 ///
-/// Any number of processes may do so at once: a chunk is taken by one of them, committed once, and adopted by another
-/// when its lease ends.
+/// Any number of processes may do so at once: a chunk is taken by one of them, committed once, and
+/// adopted by another when its lease ends.
 final class EventDrainJob: Sendable {
   private struct State {
     var postgres: SessionHolder
@@ -73,10 +73,11 @@ final class EventDrainJob: Sendable {
     }
   }
 
-  /// Returns when every event of `shard` that was accepted before this call is in PostgreSQL, also those that another
-  /// process has taken.
+  /// Returns when every event of `shard` that was accepted before this call is in PostgreSQL, also
+  /// those that another process has taken.
   ///
-  /// - Throws: `StorageError.outcomeUnknown` when that takes longer than `seconds`; nothing is lost.
+  /// - Throws: `StorageError.outcomeUnknown` when that takes longer than `seconds`; nothing is
+  ///   lost.
   func settle(shard: Int, withinSeconds seconds: Double) async throws {
     let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(seconds * 1e9)
     // Looked at after the buffer: another process may take it at any moment before.

@@ -1,8 +1,10 @@
 import Dispatch
 
-/// A job's serial queue, its timer, and the state that only the queue touches: blocking connections, counters.
+/// A job's serial queue, its timer, and the state that only the queue touches: blocking
+/// connections, counters.
 ///
-/// `@unchecked Sendable`: `state` is read and written in blocks of `queue` only, which is private to this file.
+/// `@unchecked Sendable`: `state` is read and written in blocks of `queue` only, which is private
+/// to this file.
 final class JobQueue<State>: @unchecked Sendable {
   private let queue: DispatchQueue
   private var state: State
@@ -35,7 +37,8 @@ final class JobQueue<State>: @unchecked Sendable {
     }
   }
 
-  /// Runs `body` after what is queued already and suspends the caller until then, without blocking its thread.
+  /// Runs `body` after what is queued already and suspends the caller until then, without blocking
+  /// its thread.
   func perform<T: Sendable>(_ body: @escaping @Sendable (inout State) throws -> T) async throws -> T
   {
     try await withCheckedThrowingContinuation { continuation in

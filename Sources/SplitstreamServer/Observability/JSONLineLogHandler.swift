@@ -5,7 +5,8 @@ import Logging
 ///
 /// `{"time":"2026-11-21T08:00:00.123Z","level":"info","logger":"http","message":"listening","port":8000}`
 ///
-/// Metadata stands beside the fixed members; one that bears the name of a fixed member gets a `_` behind it.
+/// Metadata stands beside the fixed members; one that bears the name of a fixed member gets a `_`
+/// behind it.
 struct JSONLineLogHandler: LogHandler {
   let label: String
   var metadata: Logger.Metadata = [:]

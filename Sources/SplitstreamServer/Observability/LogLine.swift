@@ -1,6 +1,7 @@
 import Logging
 
-/// Builds one line of JSON. Knows just enough of RFC 8259 for that, so that logging works before anything else does.
+/// Builds one line of JSON. Knows just enough of RFC 8259 for that, so that logging works before
+/// anything else does.
 struct LogLine {
   /// Longer texts are cut: a log line must not grow with what a client sends.
   static let textBytesMax = 8_192

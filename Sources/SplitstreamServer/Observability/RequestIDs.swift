@@ -1,7 +1,7 @@
 /// Names the requests of one loop. 13 characters, so that a `String` holds them without the heap.
 ///
-/// A counter through a bijection of 64 bits: never twice from one maker; two makers, whose seeds are random, share one
-/// of a million ids each with a probability of 5e-8.
+/// A counter through a bijection of 64 bits: never twice from one maker; two makers, whose seeds
+/// are random, share one of a million ids each with a probability of 5e-8.
 struct RequestIDs {
   private var counter: UInt64
 
@@ -11,7 +11,8 @@ struct RequestIDs {
   }
 
   mutating func next() -> String {
-    // SplitMix64: Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators (OOPSLA 2014), §4.
+    // SplitMix64: Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators (OOPSLA
+    // 2014), §4.
     counter &+= 0x9e37_79b9_7f4a_7c15
     var bits = counter
     bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9

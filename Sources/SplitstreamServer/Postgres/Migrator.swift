@@ -7,8 +7,8 @@ struct Migration: Sendable, Equatable {
 
 /// Brings a database to the schema that the program knows.
 ///
-/// Each migration is one transaction together with its record, so a crash leaves it done or not begun; an advisory
-/// lock keeps the others waiting when several processes start at once.
+/// Each migration is one transaction together with its record, so a crash leaves it done or not
+/// begun; an advisory lock keeps the others waiting when several processes start at once.
 struct Migrator {
   private let session: PostgresSession
 

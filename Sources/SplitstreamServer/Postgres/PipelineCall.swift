@@ -1,4 +1,5 @@
-/// What one Sync of a pipeline covers: the statements of a batch, or the preparation of one statement.
+/// What one Sync of a pipeline covers: the statements of a batch, or the preparation of one
+/// statement.
 final class PipelineCall {
   /// When the wait for the answer ends, in the loop's monotonic nanoseconds.
   let deadline: UInt64
@@ -16,9 +17,11 @@ final class PipelineCall {
     self.finish = finish
   }
 
-  /// Takes the next result. The first error is the one to tell: those after it say only that the rest was skipped.
+  /// Takes the next result. The first error is the one to tell: those after it say only that the
+  /// rest was skipped.
   ///
-  /// More results than steps may come: an error of the commit itself stands between the last result and the Sync.
+  /// More results than steps may come: an error of the commit itself stands between the last result
+  /// and the Sync.
   func take(_ result: borrowing PostgresResult) {
     defer { answered += 1 }
     guard error == nil else { return }

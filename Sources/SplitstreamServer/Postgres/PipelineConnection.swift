@@ -1,6 +1,7 @@
 import CPostgres
 
-/// One connection in pipeline mode on a loop, from the first packet to its end; it is never used again after that.
+/// One connection in pipeline mode on a loop, from the first packet to its end; it is never used
+/// again after that.
 ///
 /// Loop-owned. Calls are answered in the order in which they were sent; each has its own Sync.
 final class PipelineConnection: Watcher {
@@ -19,7 +20,8 @@ final class PipelineConnection: Watcher {
   private var preparations: [String: Preparation] = [:]
   private var preparationCount = 0
 
-  /// Begins to connect. `onOpen` and `onEnd` are called at most once each, never before this returns.
+  /// Begins to connect. `onOpen` and `onEnd` are called at most once each, never before this
+  /// returns.
   init(
     to address: PostgresAddress, applicationName: String, timeoutSeconds: Double,
     on loop: EventLoop,
@@ -54,7 +56,8 @@ final class PipelineConnection: Watcher {
   }
 
   private func start(_ address: PostgresAddress, applicationName: String) {
-    // The server gives up a little earlier than we do: its refusal is a known outcome and keeps the connection.
+    // The server gives up a little earlier than we do: its refusal is a known outcome and keeps the
+    // connection.
     handle = address.startConnecting(
       applicationName: applicationName, statementSeconds: timeoutSeconds * 0.9)
     // libpq: until the first poll, behave as if it had asked to wait for writing.
@@ -90,7 +93,8 @@ final class PipelineConnection: Watcher {
     }
     append(steps) { [weak self] error in
       if let error, error.meansPreparedAnew { self?.forget(used) }
-      // A call whose statement could not be prepared would itself only say that there is no such statement.
+      // A call whose statement could not be prepared would itself only say that there is no such
+      // statement.
       finish(error.map { error in used.lazy.compactMap(\.error).first ?? error })
     }
   }
@@ -117,7 +121,8 @@ final class PipelineConnection: Watcher {
     let time = loop.now &+ UInt64(timeoutSeconds * 1e9)
     calls.append(PipelineCall(deadline: time, steps: steps, finish: finish))
     if deadline == nil { scheduleTimeout() }
-    // The Sync of libpq 15 sends what is buffered by itself: there is nothing to collect until the turn's end.
+    // The Sync of libpq 15 sends what is buffered by itself: there is nothing to collect until the
+    // turn's end.
     guard PQpipelineSync(handle) == 1 else { return endWithMessage() }
     flush()
   }
@@ -142,7 +147,8 @@ final class PipelineConnection: Watcher {
     return preparation
   }
 
-  /// The next call prepares the statement anew, for example after a migration has changed its columns.
+  /// The next call prepares the statement anew, for example after a migration has changed its
+  /// columns.
   private func forget(_ failed: [Preparation]) {
     for preparation in failed {
       let name = preparation.statement.name

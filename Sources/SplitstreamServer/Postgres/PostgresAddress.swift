@@ -6,7 +6,8 @@ struct PostgresAddress: Sendable, CustomStringConvertible {
   /// libpq's, by their keywords.
   let parameters: [String: String]
 
-  /// Takes what libpq takes: `postgres://user:password@host:port/database?option=value`, or its keyword form.
+  /// Takes what libpq takes: `postgres://user:password@host:port/database?option=value`, or its
+  /// keyword form.
   init(parsing url: String) throws(PostgresError) {
     // libpq's own message is dropped: it quotes the URL, and with it the password.
     var message: UnsafeMutablePointer<CChar>?
@@ -69,7 +70,8 @@ struct PostgresAddress: Sendable, CustomStringConvertible {
 
   /// Begins to connect without waiting; nil when there is no memory for it.
   ///
-  /// `statementSeconds` is the server's own limit, so that no statement outlives the interest in its answer.
+  /// `statementSeconds` is the server's own limit, so that no statement outlives the interest in
+  /// its answer.
   func startConnecting(applicationName: String, statementSeconds: Double) -> OpaquePointer? {
     let milliseconds = String(max(1, Int(statementSeconds * 1000)))
     var all = parameters

@@ -42,7 +42,8 @@ struct PostgresBatch {
       Step(statement: statement, parameters: PostgresParameters(values), consume: consume))
   }
 
-  /// The decoded rows of one statement. They count only when the batch has returned without an error.
+  /// The decoded rows of one statement. They count only when the batch has returned without an
+  /// error.
   final class Rows<T> {
     fileprivate(set) var values: [T] = []
   }

@@ -1,4 +1,5 @@
-/// Writes values in PostgreSQL's binary format: big-endian, and inside containers with their length before them.
+/// Writes values in PostgreSQL's binary format: big-endian, and inside containers with their length
+/// before them.
 struct PostgresEncoder {
   private(set) var bytes: [UInt8] = []
 
@@ -61,8 +62,8 @@ struct PostgresEncoder {
     }
   }
 
-  // `array_send` in PostgreSQL's arrayfuncs.c: dimensions, whether there are NULLs, element type, then per
-  // dimension its length and lower bound. An empty array has no dimension.
+  // `array_send` in PostgreSQL's arrayfuncs.c: dimensions, whether there are NULLs, element type,
+  // then per dimension its length and lower bound. An empty array has no dimension.
   private mutating func appendArray<Element>(
     _ values: [Element?], _ type: UInt32, _ content: (inout PostgresEncoder, Element) -> Void
   ) {
@@ -111,7 +112,8 @@ struct PostgresParameters {
 
   var byteCount: Int { encoder.bytes.count }
 
-  /// Calls `body` with libpq's four arguments: the number of values, the values, their lengths, their formats.
+  /// Calls `body` with libpq's four arguments: the number of values, the values, their lengths,
+  /// their formats.
   func withPointers<Result>(
     _ body: (
       Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?

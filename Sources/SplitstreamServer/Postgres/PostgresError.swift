@@ -6,11 +6,13 @@ enum PostgresError: Error, Equatable, Sendable {
   case unavailable(String)
   /// No answer in time. Outcome unknown: what was sent may have been committed.
   case timeout
-  /// The connection ended before the answer. Outcome unknown: what was sent may have been committed.
+  /// The connection ended before the answer. Outcome unknown: what was sent may have been
+  /// committed.
   case lost(String)
   /// The server refused, and the transaction changed nothing.
   case server(PostgresServerError)
-  /// The result is not what its decoding expects: a programmer's mistake. The transaction was committed.
+  /// The result is not what its decoding expects: a programmer's mistake. The transaction was
+  /// committed.
   case decoding(String)
 
   /// Whether the transaction may have been committed although an error was thrown.
@@ -26,7 +28,8 @@ enum PostgresError: Error, Equatable, Sendable {
     if case .server(let error) = self { error.sqlState } else { nil }
   }
 
-  /// The prepared statement is gone (26000), or its columns have changed since (0A000): it must be prepared anew.
+  /// The prepared statement is gone (26000), or its columns have changed since (0A000): it must be
+  /// prepared anew.
   var meansPreparedAnew: Bool { sqlState == "26000" || sqlState == "0A000" }
 
   /// Whether the server refused because of the constraint or unique index of this name.

@@ -1,4 +1,5 @@
-/// The bytes of one field or array element in PostgreSQL's binary format, and what they may be read as.
+/// The bytes of one field or array element in PostgreSQL's binary format, and what they may be read
+/// as.
 ///
 /// It points into a result of libpq and lives no longer than that.
 struct PostgresField {
@@ -69,7 +70,8 @@ struct PostgresField {
     }
   }
 
-  /// The elements of a one-dimensional array without NULLs; its layout is `PostgresEncoder.appendArray`'s.
+  /// The elements of a one-dimensional array without NULLs; its layout is
+  /// `PostgresEncoder.appendArray`'s.
   func elements<T>(_ decode: (PostgresField) throws(PostgresError) -> T) throws(PostgresError)
     -> [T]
   {

@@ -1,7 +1,9 @@
-/// PostgreSQL for the code of one loop: one connection, many calls in flight, none of which blocks the loop.
+/// PostgreSQL for the code of one loop: one connection, many calls in flight, none of which blocks
+/// the loop.
 ///
-/// Every call is a transaction of its own and returns after its commit. A connection that ends, or does not answer in
-/// time, is replaced; the calls in flight are told that their outcome is unknown. Loop-owned.
+/// Every call is a transaction of its own and returns after its commit. A connection that ends, or
+/// does not answer in time, is replaced; the calls in flight are told that their outcome is
+/// unknown. Loop-owned.
 final class PostgresPipeline {
   /// Calls above these are refused, not kept: they bound the memory that a stalled server costs.
   static let callsInFlightMax = 10_000
@@ -27,7 +29,8 @@ final class PostgresPipeline {
   /// Calls made while the very first connection is under way; nil once that has been decided.
   private var early: [Call]? = []
 
-  /// Begins to connect at once. `timeoutSeconds` bounds each attempt to connect and each wait for an answer.
+  /// Begins to connect at once. `timeoutSeconds` bounds each attempt to connect and each wait for
+  /// an answer.
   init(
     to address: PostgresAddress, applicationName: String, timeoutSeconds: Double, on loop: EventLoop
   ) {
@@ -114,7 +117,8 @@ final class PostgresPipeline {
   /// What happened to the connection.
   enum Event: Equatable {
     case connected
-    /// The connection, or the attempt, ended for this reason; the next attempt follows after so many seconds.
+    /// The connection, or the attempt, ended for this reason; the next attempt follows after so
+    /// many seconds.
     case disconnected(PostgresError, retrySeconds: Double)
   }
 

@@ -16,7 +16,8 @@ extension PostgresSession {
     return try result().affectedRows
   }
 
-  /// Hands over one chunk and waits until the server has taken it, so that libpq's buffer stays small.
+  /// Hands over one chunk and waits until the server has taken it, so that libpq's buffer stays
+  /// small.
   private func copy(_ chunk: [UInt8]) throws(PostgresError) {
     let deadline = Deadline(afterSeconds: timeoutSeconds)
     let handle = try opened()
@@ -41,7 +42,8 @@ struct CopyRows {
   private var encoder = PostgresEncoder()
 
   init() {
-    // PostgreSQL's manual, COPY, "Binary Format": signature, flags, length of the header's extension.
+    // PostgreSQL's manual, COPY, "Binary Format": signature, flags, length of the header's
+    // extension.
     encoder.append(contentsOf: Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00])
     encoder.append(0 as Int32)
     encoder.append(0 as Int32)

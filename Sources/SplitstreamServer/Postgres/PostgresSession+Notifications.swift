@@ -2,7 +2,8 @@ import CPostgres
 import Glibc
 
 extension PostgresSession {
-  /// Asks for the notifications of a channel. They are sent from the commit of this on: read the state after it.
+  /// Asks for the notifications of a channel. They are sent from the commit of this on: read the
+  /// state after it.
   func listen(_ channel: String) throws(PostgresError) {
     let quoted = channel.split(separator: "\"", omittingEmptySubsequences: false)
     try script("LISTEN \"\(quoted.joined(separator: "\"\""))\"")

@@ -3,8 +3,8 @@ import Glibc
 
 /// A connection to PostgreSQL that its caller waits for: for jobs, commands, migrations.
 ///
-/// One thread's at a time. Every wait is bounded; after a time-out or a loss the session is closed for good and its
-/// owner makes a new one.
+/// One thread's at a time. Every wait is bounded; after a time-out or a loss the session is closed
+/// for good and its owner makes a new one.
 final class PostgresSession {
   let timeoutSeconds: Double
   var notifications: [PostgresNotification] = []
@@ -15,13 +15,15 @@ final class PostgresSession {
   private var isInTransaction = false
   private var savepointDepth = 0
 
-  /// Connects. `connectSeconds` bounds that, `timeoutSeconds` every later wait for an answer, here and on the server.
+  /// Connects. `connectSeconds` bounds that, `timeoutSeconds` every later wait for an answer, here
+  /// and on the server.
   init(
     to address: PostgresAddress, applicationName: String, connectSeconds: Double = 5,
     timeoutSeconds: Double = 30
   ) throws(PostgresError) {
     self.timeoutSeconds = timeoutSeconds
-    // As in a pipeline: the server's own refusal, a little earlier, is a known outcome and keeps the session.
+    // As in a pipeline: the server's own refusal, a little earlier, is a known outcome and keeps
+    // the session.
     handle = address.startConnecting(
       applicationName: applicationName, statementSeconds: timeoutSeconds * 0.9)
     try connect(Deadline(afterSeconds: connectSeconds))
@@ -42,7 +44,8 @@ final class PostgresSession {
 
   // MARK: Statements
 
-  /// Runs one statement and decodes its rows; outside of `transaction` it is a transaction of its own.
+  /// Runs one statement and decodes its rows; outside of `transaction` it is a transaction of its
+  /// own.
   func rows<T>(
     _ statement: Statement, _ values: [PostgresValue],
     _ decode: (Row) throws(PostgresError) -> T
@@ -56,9 +59,11 @@ final class PostgresSession {
     try perform(statement, values).affectedRows
   }
 
-  /// Runs a text of several statements without parameters; the last result is dropped like the others.
+  /// Runs a text of several statements without parameters; the last result is dropped like the
+  /// others.
   ///
-  /// Outside of `transaction` they are one implicit transaction, unless the text holds `BEGIN` or `COMMIT`.
+  /// Outside of `transaction` they are one implicit transaction, unless the text holds `BEGIN` or
+  /// `COMMIT`.
   func script(_ sql: String) throws(PostgresError) {
     try require(PQsendQuery(opened(), sql) == 1)
     _ = try result()
@@ -74,7 +79,8 @@ final class PostgresSession {
 
   // MARK: Transactions
 
-  /// Runs `body` between BEGIN and COMMIT; an error of `body` or of the commit rolls all of it back.
+  /// Runs `body` between BEGIN and COMMIT; an error of `body` or of the commit rolls all of it
+  /// back.
   func transaction<T>(_ body: () throws(PostgresError) -> T) throws(PostgresError) -> T {
     precondition(!isInTransaction, "a transaction inside a transaction: use a savepoint")
     try script("BEGIN")
@@ -111,7 +117,8 @@ final class PostgresSession {
       throw Self.refusal("25P01", "the body of the transaction ended it by itself")
     }
     try require(PQsendQuery(opened(), "COMMIT") == 1)
-    // The commit of a transaction in which a statement failed answers ROLLBACK, and that is no error to PostgreSQL.
+    // The commit of a transaction in which a statement failed answers ROLLBACK, and that is no
+    // error to PostgreSQL.
     guard try result().commandTag == "COMMIT" else {
       throw Self.refusal("25P02", "rolled back: an error in the transaction was passed over")
     }
@@ -121,7 +128,8 @@ final class PostgresSession {
     .server(PostgresServerError(sqlState: sqlState, message: message))
   }
 
-  /// The first error is the one to tell: a session whose rollback fails is closed, which rolls back too.
+  /// The first error is the one to tell: a session whose rollback fails is closed, which rolls back
+  /// too.
   private func rollBack(_ sql: String) {
     do throws(PostgresError) { try script(sql) } catch { close() }
   }
@@ -186,7 +194,8 @@ final class PostgresSession {
     return PQgetResult(handle)
   }
 
-  /// Sends all that is buffered. It reads too, because a server that waits to be read reads nothing.
+  /// Sends all that is buffered. It reads too, because a server that waits to be read reads
+  /// nothing.
   func flush(_ deadline: Deadline) throws(PostgresError) {
     let handle = try opened()
     while true {

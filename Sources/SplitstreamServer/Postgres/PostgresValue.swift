@@ -1,6 +1,7 @@
 /// A parameter of a statement or a field of a COPY row, sent in PostgreSQL's binary format.
 ///
-/// Arrays may hold NULLs: an array of optionals is taken as it is, and one without converts by itself.
+/// Arrays may hold NULLs: an array of optionals is taken as it is, and one without converts by
+/// itself.
 enum PostgresValue: Sendable, Equatable {
   case null
   case bool(Bool)
@@ -47,7 +48,8 @@ struct PostgresUUID: Sendable, Hashable {
   let low: UInt64
 }
 
-/// The object identifiers of the built-in types that values have; fixed since PostgreSQL 8.3 (`pg_type.dat`).
+/// The object identifiers of the built-in types that values have; fixed since PostgreSQL 8.3
+/// (`pg_type.dat`).
 enum PostgresType {
   static let bool: UInt32 = 16
   static let bytea: UInt32 = 17

@@ -1,8 +1,10 @@
 import CPostgres
 
-/// One row of a result, read by column from 0. It lives as long as the result: only while it is decoded.
+/// One row of a result, read by column from 0. It lives as long as the result: only while it is
+/// decoded.
 ///
-/// Every getter throws `PostgresError.decoding` when the column has another type; those without `OrNil` also for NULL.
+/// Every getter throws `PostgresError.decoding` when the column has another type; those without
+/// `OrNil` also for NULL.
 struct Row {
   private let result: OpaquePointer
   private let index: Int32

@@ -11,7 +11,8 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     case unix(path: String)
   }
 
-  /// Takes `redis://[[user]:password@]host[:port][/database]` and `unix://[[user]:password@]/path[?db=database]`.
+  /// Takes `redis://[[user]:password@]host[:port][/database]` and
+  /// `unix://[[user]:password@]/path[?db=database]`.
   init(parsing url: String) throws(RedisError) {
     let scheme = url.prefix { $0 != ":" }
     var rest = url.dropFirst(scheme.count)
@@ -51,7 +52,8 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     return address
   }
 
-  /// What a new connection must say first; the PING is answered only when the server has loaded its data.
+  /// What a new connection must say first; the PING is answered only when the server has loaded its
+  /// data.
   var greeting: [[[UInt8]]] {
     var commands: [[[UInt8]]] = []
     if let password {

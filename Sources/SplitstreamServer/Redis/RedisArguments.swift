@@ -1,4 +1,5 @@
-/// The arguments of one command in one buffer, as hiredis takes them: with their lengths, so that any byte may occur.
+/// The arguments of one command in one buffer, as hiredis takes them: with their lengths, so that
+/// any byte may occur.
 struct RedisArguments {
   private var bytes: [UInt8] = []
   private var offsets: [Int] = []

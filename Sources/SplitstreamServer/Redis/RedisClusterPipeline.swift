@@ -1,7 +1,7 @@
 /// A Redis Cluster for the code of one loop: a pipeline to each node that is needed. Loop-owned.
 ///
-/// A call goes to the node that is known to have the slot of its keys and follows the cluster's word
-/// from there, a bounded number of times.
+/// A call goes to the node that is known to have the slot of its keys and follows the cluster's
+/// word from there, a bounded number of times.
 final class RedisClusterPipeline: RedisLoopClient {
   private let address: RedisAddress
   private let scripts: [RedisScript]

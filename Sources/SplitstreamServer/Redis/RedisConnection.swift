@@ -3,7 +3,8 @@ import Glibc
 
 /// One connection on a loop, from the first packet to its end; it is never used again after that.
 ///
-/// Loop-owned. hiredis keeps the bytes and the protocol; who waits, and for how long, is kept here, because hiredis
+/// Loop-owned. hiredis keeps the bytes and the protocol; who waits, and for how long, is kept here,
+/// because hiredis
 /// 0.14 knows no time-outs. Calls are answered in the order in which they were sent.
 final class RedisConnection: Watcher {
   private(set) var isOpen = false
@@ -25,7 +26,8 @@ final class RedisConnection: Watcher {
   private var calls: [Call] = []
   private var firstCall = 0  // Those before it are answered.
 
-  /// Begins to connect. `onOpen` and `onEnd` are called at most once each, never before this returns.
+  /// Begins to connect. `onOpen` and `onEnd` are called at most once each, never before this
+  /// returns.
   ///
   /// - Parameter attempt: which of a host's addresses is tried, one after the other.
   init(
@@ -62,7 +64,8 @@ final class RedisConnection: Watcher {
       }
       return
     }
-    // The commands wait in hiredis's buffer until the connection is there; the first answer is due like any other.
+    // The commands wait in hiredis's buffer until the connection is there; the first answer is due
+    // like any other.
     for command in greeting { greet(command) { _ in } }
     for script in scripts {
       greet(RedisCommand.loading(script)) { [weak self] in
@@ -178,7 +181,8 @@ final class RedisConnection: Watcher {
     }
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)  // hiredis 0.14 leaves it to us.
     self.context = context
-    // Unretained: the owner, and until `onCleanup` the loop, keep this object alive longer than the context.
+    // Unretained: the owner, and until `onCleanup` the loop, keep this object alive longer than the
+    // context.
     let this = Unmanaged.passUnretained(self).toOpaque()
     context.pointee.data = this
     context.pointee.ev.data = this

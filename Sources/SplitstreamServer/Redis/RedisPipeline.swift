@@ -1,7 +1,8 @@
-/// Redis for the code of one loop: one connection, many commands in flight, none of which blocks the loop.
+/// Redis for the code of one loop: one connection, many commands in flight, none of which blocks
+/// the loop.
 ///
-/// Commands of one turn leave together. A connection that ends, or does not answer in time, is replaced; the callers in
-/// flight are told that their outcome is unknown. Loop-owned.
+/// Commands of one turn leave together. A connection that ends, or does not answer in time, is
+/// replaced; the callers in flight are told that their outcome is unknown. Loop-owned.
 final class RedisPipeline: RedisLoopClient {
   /// Commands above these are refused, not kept: they bound the memory that a stalled server costs.
   static let callsInFlightMax = 10_000
@@ -31,8 +32,8 @@ final class RedisPipeline: RedisLoopClient {
   private var early: [Call]? = []
 
   /// Begins to connect at once. `scripts` are loaded on every connection, before its first command;
-  /// `timeoutSeconds` bounds every wait. A script counts as run when `replicasMin` replicas have what
-  /// it wrote.
+  /// `timeoutSeconds` bounds every wait. A script counts as run when `replicasMin` replicas have
+  /// what it wrote.
   init(
     to address: RedisAddress, scripts: [RedisScript], timeoutSeconds: Double, replicasMin: Int = 0,
     on loop: EventLoop
@@ -94,7 +95,8 @@ final class RedisPipeline: RedisLoopClient {
   /// What happened to the connection.
   enum Event: Equatable {
     case connected
-    /// The connection, or the attempt, ended for this reason; the next attempt follows after so many seconds.
+    /// The connection, or the attempt, ended for this reason; the next attempt follows after so
+    /// many seconds.
     case disconnected(RedisError, retrySeconds: Double)
   }
 

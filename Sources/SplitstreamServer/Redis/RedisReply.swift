@@ -10,7 +10,8 @@ enum RedisReply: Sendable, Equatable {
   case error(String)
   case array([RedisReply])
 
-  /// Copies a reply of hiredis, which frees its own. hiredis itself refuses more than seven levels of arrays.
+  /// Copies a reply of hiredis, which frees its own. hiredis itself refuses more than seven levels
+  /// of arrays.
   init(_ reply: UnsafePointer<redisReply>) {
     switch reply.pointee.type {
     case REDIS_REPLY_INTEGER: self = .integer(Int(reply.pointee.integer))

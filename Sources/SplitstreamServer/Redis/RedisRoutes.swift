@@ -1,5 +1,5 @@
-/// Which node of a Redis Cluster answers for a slot, as far as is known, and what to do when it does
-/// not: the cluster itself says who has moved where.
+/// Which node of a Redis Cluster answers for a slot, as far as is known, and what to do when it
+/// does not: the cluster itself says who has moved where.
 struct RedisRoutes {
   typealias Node = RedisAddress.Endpoint
 

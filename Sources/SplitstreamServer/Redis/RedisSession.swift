@@ -3,8 +3,9 @@ import Glibc
 
 /// A connection to Redis that its caller waits for: for jobs and commands.
 ///
-/// One thread's at a time. Every wait is bounded; after any error but the server's own the session is closed for good,
-/// because a late answer would be taken for the next command's, and its owner makes a new one.
+/// One thread's at a time. Every wait is bounded; after any error but the server's own the session
+/// is closed for good, because a late answer would be taken for the next command's, and its owner
+/// makes a new one.
 final class RedisSession {
   private var context: UnsafeMutablePointer<redisContext>?
   private var digests: [String: [UInt8]] = [:]
@@ -72,7 +73,8 @@ final class RedisSession {
     return digest
   }
 
-  /// Closes the session and says why. A read that took too long ends with EAGAIN (SO_RCVTIMEO of socket(7)).
+  /// Closes the session and says why. A read that took too long ends with EAGAIN (SO_RCVTIMEO of
+  /// socket(7)).
   private func failed(_ code: Int32) -> RedisError {
     defer { close() }
     guard let context else { return .unavailable("the session is closed") }

@@ -1,7 +1,7 @@
 import CSodium
 
-/// Argon2id of an API key, stored as defence in depth beside its `KeyHash`. Costs 64 MiB and tens of milliseconds:
-/// computed when a key is issued, never on a request.
+/// Argon2id of an API key, stored as defence in depth beside its `KeyHash`. Costs 64 MiB and tens
+/// of milliseconds: computed when a key is issued, never on a request.
 enum Argon2id {
   /// - Returns: the encoded form `$argon2id$v=19$m=65536,t=2,p=1$…`, which carries salt and cost.
   static func hash(_ secret: String) throws(SecurityError) -> String {

@@ -1,4 +1,5 @@
-/// HMAC-SHA256 of an API key under the pepper: what the database stores and a request is looked up by.
+/// HMAC-SHA256 of an API key under the pepper: what the database stores and a request is looked up
+/// by.
 struct KeyHash: Hashable, Sendable {
   private let hash: Hash256
 

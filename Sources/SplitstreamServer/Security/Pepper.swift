@@ -1,8 +1,10 @@
 import CSodium
 
-/// The secret of the installation under which API keys are hashed: a stolen database alone cannot test guesses.
+/// The secret of the installation under which API keys are hashed: a stolen database alone cannot
+/// test guesses.
 ///
-/// Holds the prepared state of HMAC-SHA256 only, so that a hash costs half and nothing can print the text.
+/// Holds the prepared state of HMAC-SHA256 only, so that a hash costs half and nothing can print
+/// the text.
 struct Pepper: Sendable, CustomStringConvertible, CustomReflectable {
   private let prepared: crypto_auth_hmacsha256_state
 
@@ -52,7 +54,8 @@ struct Pepper: Sendable, CustomStringConvertible, CustomReflectable {
   }
 
   private static let bytesMin = 32
-  /// 32 random hexadecimal digits have 9 or fewer distinct ones once in 10,000 times; 32 random base62 digits never.
+  /// 32 random hexadecimal digits have 9 or fewer distinct ones once in 10,000 times; 32 random
+  /// base62 digits never.
   private static let distinctBytesMin = 9
   private static let placeholders = [
     "changeme", "change_me", "change-me", "placeholder", "example", "password", "pepper",

@@ -29,7 +29,8 @@ struct SHA256: Sendable {
   }
 }
 
-/// BLAKE2b with a 16-byte result: names long bytes shortly (a cache key, an idempotency body), keyed or not.
+/// BLAKE2b with a 16-byte result: names long bytes shortly (a cache key, an idempotency body),
+/// keyed or not.
 enum BLAKE2b {
   static func hash128(_ bytes: some Collection<UInt8>) -> Hash128 {
     Sodium.ready()

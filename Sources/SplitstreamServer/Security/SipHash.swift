@@ -1,7 +1,7 @@
 import CSodium
 
-/// SipHash-2-4 with a 128-bit result under a key that this process drew at random: a table key for what callers choose,
-/// whom it leaves without a way to make two of them equal.
+/// SipHash-2-4 with a 128-bit result under a key that this process drew at random: a table key for
+/// what callers choose, whom it leaves without a way to make two of them equal.
 enum SipHash {
   static func hash128(_ bytes: some Collection<UInt8>) -> Hash128 {
     withContiguousBytes(bytes, hash128)

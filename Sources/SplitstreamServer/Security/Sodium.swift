@@ -46,7 +46,8 @@ enum Sodium {
   }
 
   private static let initialized: Void = {
-    // Fails only where the kernel has no source of randomness: no key made then would be worth anything.
+    // Fails only where the kernel has no source of randomness: no key made then would be worth
+    // anything.
     precondition(sodium_init() >= 0, "libsodium found no source of randomness")
   }()
 }

@@ -1,4 +1,5 @@
-/// An allocation as `weight_epochs.allocation` keeps it: `[{"variant": id, "weight": 50, "slots": [[0, 5000]]}, …]`.
+/// An allocation as `weight_epochs.allocation` keeps it: `[{"variant": id, "weight": 50, "slots":
+/// [[0, 5000]]}, …]`.
 enum AllocationCoding {
   static func encode(_ allocation: Allocation, of variants: [Variant]) -> [UInt8] {
     var json = JSONWriter()
@@ -22,7 +23,8 @@ enum AllocationCoding {
     return json.bytes
   }
 
-  /// Nil unless `bytes` is an allocation of exactly these variants; their order may have changed since.
+  /// Nil unless `bytes` is an allocation of exactly these variants; their order may have changed
+  /// since.
   static func decode(_ bytes: [UInt8], of variants: [Variant]) -> Allocation? {
     guard let value = try? JSONValue(parsing: bytes) else { return nil }
     var weights = [Int](repeating: 0, count: variants.count)

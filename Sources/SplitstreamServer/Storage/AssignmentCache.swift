@@ -3,14 +3,15 @@ import Synchronization
 
 /// The assignments that this process has seen lately: the one structure that the loops share.
 ///
-/// An entry is 64 bytes without any String: a keyed 128-bit hash stands for (experiment, unit), so that nobody can choose
-/// units that collide. Sets of eight entries are searched in a row. While there is room a stripe with a full set doubles,
-/// so that few entries lie close together; afterwards a full set forgets its entries in turn: eviction costs no more than
-/// a look-up.
+/// An entry is 64 bytes without any String: a keyed 128-bit hash stands for (experiment, unit), so
+/// that nobody can choose units that collide. Sets of eight entries are searched in a row. While
+/// there is room a stripe with a full set doubles, so that few entries lie close together;
+/// afterwards a full set forgets its entries in turn: eviction costs no more than a look-up.
 final class AssignmentCache: Sendable {
   private let stripes: [Stripe]
 
-  /// - Parameter bytesMax: of all entries together; rounded down to whole sets, at least one set a stripe.
+  /// - Parameter bytesMax: of all entries together; rounded down to whole sets, at least one set a
+  ///   stripe.
   init(bytesMax: Int) {
     let stripeCount = 64
     let bytesPerSet = MemoryLayout<Entry>.stride * Table.entriesPerSet
@@ -111,8 +112,8 @@ final class AssignmentCache: Sendable {
     }
   }
 
-  /// Owns the memory of one stripe. Unsafe because an array would check its bounds and its uniqueness at each of the few
-  /// loads that a look-up is.
+  /// Owns the memory of one stripe. Unsafe because an array would check its bounds and its
+  /// uniqueness at each of the few loads that a look-up is.
   private struct Table: ~Copyable {
     static let entriesPerSet = 8
 
@@ -182,8 +183,8 @@ final class AssignmentCache: Sendable {
       free(old)
     }
 
-    /// Puts an entry that is not there yet into its set. A set gets the entries of two old ones at most when the table
-    /// does not quite double; what has no room then is forgotten.
+    /// Puts an entry that is not there yet into its set. A set gets the entries of two old ones at
+    /// most when the table does not quite double; what has no room then is forgotten.
     private func place(_ entry: Entry) {
       let set = set(of: entry.key)
       for index in 0..<Self.entriesPerSet where set[index].isEmpty {
@@ -205,7 +206,8 @@ final class AssignmentCache: Sendable {
       for index in 0..<Self.entriesPerSet where set[index].key == key { set[index].state = 0 }
     }
 
-    /// The hash as a fraction of 2⁶⁴, times the number of sets: twice as many sets keep the order, and need no division.
+    /// The hash as a fraction of 2⁶⁴, times the number of sets: twice as many sets keep the order,
+    /// and need no division.
     private func set(of key: Hash128) -> UnsafeMutablePointer<Entry> {
       entries + Int(key.low.multipliedFullWidth(by: UInt64(sets)).high) * Self.entriesPerSet
     }

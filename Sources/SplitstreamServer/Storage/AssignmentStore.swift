@@ -9,10 +9,11 @@ struct AssignmentWish {
   var exclusion: Exclusion?
 }
 
-/// Assigns units for ever: from memory when it can, else by one statement for all that a loop turn asks.
+/// Assigns units for ever: from memory when it can, else by one statement for all that a loop turn
+/// asks.
 ///
-/// An assignment is decided by the database: whoever inserts the row first has decided, and everybody answers that row.
-/// Its exposure is written by the same statement. Loop-owned.
+/// An assignment is decided by the database: whoever inserts the row first has decided, and
+/// everybody answers that row. Its exposure is written by the same statement. Loop-owned.
 final class AssignmentStore {
   private let database: Database
   private let cache: AssignmentCache
@@ -137,7 +138,8 @@ final class AssignmentStore {
         return .success(Array(rest.prefix(wishes.count)))
       }
     } catch {
-      // A row that the database refuses must fail alone. When the database is away they all fail the same way.
+      // A row that the database refuses must fail alone. When the database is away they all fail
+      // the same way.
       guard case .failed = error, requests.count > 1 else {
         return requests.map { _ in .failure(error) }
       }
@@ -192,7 +194,8 @@ final class AssignmentStore {
   }
 
   private func ask(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer] {
-    // Every process takes the rows in one order: two that want the same units wait for each other instead of dying.
+    // Every process takes the rows in one order: two that want the same units wait for each other
+    // instead of dying.
     let sorted = wishes.sorted { left, right in
       let (a, b) = (left.wish, right.wish)
       return a.experiment.id == b.experiment.id

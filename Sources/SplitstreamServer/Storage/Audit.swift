@@ -23,7 +23,8 @@ struct AuditEntry: Sendable {
   /// What a second attempt under one Idempotency-Key runs into: its line has the same id.
   static let onceConstraint = "audit_log_pkey"
 
-  /// An INSERT to stand in a WITH clause: one entry for each row of `source`. Its values are `values`, from `$first` on.
+  /// An INSERT to stand in a WITH clause: one entry for each row of `source`. Its values are
+  /// `values`, from `$first` on.
   static func insert(from source: String, first: Int) -> String {
     let parameters = zip(0..., ["uuid", "uuid", "uuid", "uuid", "text", "text", "text", "jsonb"])
       .map { "$\(first + $0)::\($1)" }.joined(separator: ", ")

@@ -1,7 +1,7 @@
 /// What a server process knows by heart: environments, keys that are in force, running experiments.
 ///
-/// An immutable value. A change makes a new one that shares all but the part that changed; each loop holds a reference
-/// of its own, so that reading takes no lock.
+/// An immutable value. A change makes a new one that shares all but the part that changed; each
+/// loop holds a reference of its own, so that reading takes no lock.
 struct Catalogue: Sendable {
   private(set) var environments: [ULID: Environment] = [:]
   private var environmentsBySlug: [SlugInWorkspace: ULID] = [:]
@@ -175,7 +175,8 @@ final class RunningExperiment: Sendable {
   func variant(named key: String) -> Variant? { variants.first { $0.key == key } }
 }
 
-/// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the loop.
+/// Where a loop keeps its reference to the catalogue. Loop-owned; replaced by a message to the
+/// loop.
 final class CatalogueHolder {
   /// Nil until it has been read for the first time: then nothing is known of any key.
   var current: CatalogueSnapshot?

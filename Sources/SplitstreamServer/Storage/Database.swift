@@ -1,6 +1,7 @@
 /// One loop's connections to PostgreSQL, as the stores see them. Loop-owned.
 ///
-/// Calls go round the connections, so that one slow commit does not hold up what does not wait for it.
+/// Calls go round the connections, so that one slow commit does not hold up what does not wait for
+/// it.
 final class Database {
   private let connections: [PostgresPipeline]
   private var next = 0

@@ -12,8 +12,8 @@ final class EventBuffer {
     loop: loop, weightMax: 500, weight: { $0.events.count },
     send: { [unowned self] in await deliver($0) })
 
-  /// How often a request follows a table that is being resized: more often than that is done at once,
-  /// by two processes.
+  /// How often a request follows a table that is being resized: more often than that is done at
+  /// once, by two processes.
   private static let attemptsMax = 2 * SeenTableUpkeep.resizesMax + 1
 
   /// The events of one request; all of one environment.
@@ -28,8 +28,8 @@ final class EventBuffer {
     case replayed
   }
 
-  /// - Parameter confirmsReplays: replicas are waited for: also for what was written before a replay,
-  ///   perhaps on another connection.
+  /// - Parameter confirmsReplays: replicas are waited for: also for what was written before a
+  ///   replay, perhaps on another connection.
   init(
     redis: any RedisLoopClient, backlogMax: Int, confirmsReplays: Bool = false, loop: EventLoop
   ) {
@@ -124,13 +124,13 @@ final class EventBuffer {
 
   private func decimal(_ number: Int) -> [UInt8] { [UInt8](String(number).utf8) }
 
-  /// Answers one mark per event: `n` new, `r` replayed; `f` for all events of a request that does not
-  /// fit. A number instead: the table of remembered ids has that size, and nothing was done.
+  /// Answers one mark per event: `n` new, `r` replayed; `f` for all events of a request that does
+  /// not fit. A number instead: the table of remembered ids has that size, and nothing was done.
   ///
   /// KEYS: buffer, backlog, the table, then the bucket of each id. ARGV: the largest backlog, the
-  /// table's size, 1 to write something in any case, then for each request its number of events and for each event its id (empty: none)
-  /// and its entry. All reading comes before the first write, so that a script refused for want of
-  /// memory leaves no trace.
+  /// table's size, 1 to write something in any case, then for each request its number of events and
+  /// for each event its id (empty: none) and its entry. All reading comes before the first write,
+  /// so that a script refused for want of memory leaves no trace.
   static let accept = RedisScript(
     name: "accept_events",
     source: SeenHour.lua + """

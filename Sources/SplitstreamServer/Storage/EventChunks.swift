@@ -1,11 +1,13 @@
-/// Takes accepted events out of Redis in chunks that survive whoever took them. One thread's at a time.
+/// Takes accepted events out of Redis in chunks that survive whoever took them. One thread's at a
+/// time.
 ///
-/// A chunk is the whole buffer, renamed in one atomic step and leased. Whoever commits it in PostgreSQL removes it; when
-/// its lease ends before, another process adopts it.
+/// A chunk is the whole buffer, renamed in one atomic step and leased. Whoever commits it in
+/// PostgreSQL removes it; when its lease ends before, another process adopts it.
 struct EventChunks {
   let redis: any RedisCaller
 
-  /// The oldest chunk without a lease, else the buffer made a chunk under `newID`; nil when there is nothing to do.
+  /// The oldest chunk without a lease, else the buffer made a chunk under `newID`; nil when there
+  /// is nothing to do.
   func take(shard: Int, newID: ULID, leaseSeconds: Int) throws(StorageError) -> ULID? {
     let keys = EventKeys(shard: shard)
     let reply = try redis.evaluated(
@@ -52,7 +54,8 @@ struct EventChunks {
       arguments: [[UInt8](chunk.text.utf8), decimal(leaseSeconds * 1000)])
   }
 
-  /// Forgets a committed chunk and takes its events off the backlog, once, however often it is called.
+  /// Forgets a committed chunk and takes its events off the backlog, once, however often it is
+  /// called.
   func remove(_ chunk: ULID, shard: Int) throws(StorageError) {
     let keys = EventKeys(shard: shard)
     _ = try redis.evaluated(
@@ -62,7 +65,8 @@ struct EventChunks {
 
   private func decimal(_ number: Int) -> [UInt8] { [UInt8](String(number).utf8) }
 
-  /// KEYS: buffer, chunks, the new chunk. ARGV: the new chunk's id, the lease in milliseconds. Redis's clock decides.
+  /// KEYS: buffer, chunks, the new chunk. ARGV: the new chunk's id, the lease in milliseconds.
+  /// Redis's clock decides.
   static let take = RedisScript(
     name: "take_chunk",
     source: """

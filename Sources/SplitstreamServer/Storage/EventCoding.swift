@@ -1,8 +1,10 @@
-/// An event as the Redis buffer holds it: a version byte, then the row as PostgreSQL's binary COPY takes it.
+/// An event as the Redis buffer holds it: a version byte, then the row as PostgreSQL's binary COPY
+/// takes it.
 ///
 /// Encoded once, when the event is accepted; the drain only puts entries one after another.
 enum EventCoding {
-  /// Raised when the columns below change; the drain knows every version that may still be buffered.
+  /// Raised when the columns below change; the drain knows every version that may still be
+  /// buffered.
   static let version: UInt8 = 1
 
   /// The columns of an entry, in order.

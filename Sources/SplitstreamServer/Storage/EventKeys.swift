@@ -1,5 +1,5 @@
-/// The Redis keys of one shard's events. The part in braces is the hash tag: all of them live on one node of a cluster,
-/// so that one script may touch them together.
+/// The Redis keys of one shard's events. The part in braces is the hash tag: all of them live on
+/// one node of a cluster, so that one script may touch them together.
 struct EventKeys: Sendable {
   private let tag: String
 

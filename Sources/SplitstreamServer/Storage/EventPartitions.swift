@@ -1,5 +1,5 @@
-/// Makes the monthly partitions of `events` ahead of their time, and drops them when theirs is over.
-/// One thread's at a time.
+/// Makes the monthly partitions of `events` ahead of their time, and drops them when theirs is
+/// over. One thread's at a time.
 struct EventPartitions {
   let session: PostgresSession
   /// A long analysis reads the table: come back later instead of keeping all others waiting.
@@ -31,9 +31,9 @@ struct EventPartitions {
     }
   }
 
-  /// An experiment needs what it may have counted or may still count: from 60 days before its start,
-  /// for values from before it, to the last late event, 30 days after its stop, and the snapshot of the
-  /// day after.
+  /// An experiment needs what it may have counted or may still count: from 60 days before its
+  /// start, for values from before it, to the last late event, 30 days after its stop, and the
+  /// snapshot of the day after.
   static let expired = Statement(
     name: "partition_expired",
     sql: """
@@ -60,7 +60,8 @@ struct EventPartitions {
       WHERE to_regclass('events_' || to_char(month, 'YYYY_MM')) IS NULL
       """)
 
-  /// - Parameter month: digits and `_` only, as `missing` answers it; table names take no parameters.
+  /// - Parameter month: digits and `_` only, as `missing` answers it; table names take no
+  ///   parameters.
   private func create(_ month: String) -> String {
     """
     SET LOCAL lock_timeout = '\(lockSecondsMax)s';

@@ -19,7 +19,8 @@ struct EventStore {
     var wasStored = false
   }
 
-  /// Stores all entries of a chunk in one transaction together with the chunk's id, so that it commits once.
+  /// Stores all entries of a chunk in one transaction together with the chunk's id, so that it
+  /// commits once.
   ///
   /// - Parameter page: the entries from a position on, at most so many; empty at the end.
   func store(
@@ -58,7 +59,8 @@ struct EventStore {
     return outcome
   }
 
-  /// Copies the entries; when PostgreSQL refuses one, finds it by halves, sets it aside and stores the others.
+  /// Copies the entries; when PostgreSQL refuses one, finds it by halves, sets it aside and stores
+  /// the others.
   private func copy(
     _ entries: ArraySlice<[UInt8]>, of chunk: ULID, into outcome: inout Outcome
   ) throws(PostgresError) {

@@ -1,7 +1,7 @@
 /// Experiments with their variants, guardrails and weight epochs.
 ///
-/// A change is one statement: the rows, the epoch and the audit line, or nothing. Two writers do not overwrite each other,
-/// because a change names the version that it was made from.
+/// A change is one statement: the rows, the epoch and the audit line, or nothing. Two writers do
+/// not overwrite each other, because a change names the version that it was made from.
 struct ExperimentStore {
   let database: Database
 
@@ -41,7 +41,8 @@ struct ExperimentStore {
       Self.named, [.id(workspace), .id(environment), .text(name), .id(ULID(name))], Self.experiment)
   }
 
-  /// - Throws: `StorageError.conflict("experiments_key")` when the environment has one with this key.
+  /// - Throws: `StorageError.conflict("experiments_key")` when the environment has one with this
+  ///   key.
   func create(_ id: ULID, _ definition: ExperimentDefinition, audit: AuditEntry)
     async throws(StorageError)
   {
@@ -64,7 +65,8 @@ struct ExperimentStore {
     var pauses: Bool?
   }
 
-  /// Makes `definition` and `transition` true if the experiment still has the version it was read with.
+  /// Makes `definition` and `transition` true if the experiment still has the version it was read
+  /// with.
   ///
   /// - Returns: false when somebody else was faster; nothing has changed then.
   func change(

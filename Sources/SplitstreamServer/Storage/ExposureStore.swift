@@ -1,4 +1,5 @@
-/// Stores who was shown what. Exposures never pass through Redis: 202 means committed in PostgreSQL.
+/// Stores who was shown what. Exposures never pass through Redis: 202 means committed in
+/// PostgreSQL.
 struct ExposureStore {
   let database: Database
   let ids: IDSource
@@ -21,8 +22,9 @@ struct ExposureStore {
 
   /// Stores the exposures in one transaction and says of each what became of it.
   ///
-  /// Where somebody else buckets, the first exposure of a unit is its assignment. Where Splitstream does, an exposure
-  /// must agree with the assignment; one that does not is left out and the others are stored.
+  /// Where somebody else buckets, the first exposure of a unit is its assignment. Where Splitstream
+  /// does, an exposure must agree with the assignment; one that does not is left out and the others
+  /// are stored.
   func log(_ exposures: [Exposure]) async throws(StorageError) -> [Outcome] {
     var outcomes = [Outcome](repeating: .logged, count: exposures.count)
     // In one order for all processes, so that two of them wait for each other instead of dying.
@@ -50,7 +52,8 @@ struct ExposureStore {
     return outcomes
   }
 
-  /// Answers the exposures that were not stored: their place, and the variant that the unit has instead.
+  /// Answers the exposures that were not stored: their place, and the variant that the unit has
+  /// instead.
   ///
   /// `unmarked` locks the assignments in the order in which `AssignmentStore` does; an UPDATE alone
   /// has an order of its own.

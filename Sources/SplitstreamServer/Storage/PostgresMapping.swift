@@ -81,8 +81,9 @@ extension StorageError {
     }
   }
 
-  /// Classes of SQLSTATE that are about the server's state, not about what was asked: connection (08), rollback by
-  /// deadlock or serialisation (40), resources (53), operator's intervention (57), system (58).
+  /// Classes of SQLSTATE that are about the server's state, not about what was asked: connection
+  /// (08), rollback by deadlock or serialisation (40), resources (53), operator's intervention
+  /// (57), system (58).
   private static func isPassing(_ state: String) -> Bool {
     ["08", "40", "53", "57", "58"].contains(String(state.prefix(2)))
   }

@@ -4,7 +4,8 @@ extension StorageError {
     case .unavailable(let detail): self = .unavailable(.redis, detail)
     case .timeout: self = .outcomeUnknown(.redis, "no answer in time")
     case .lost(let detail): self = .outcomeUnknown(.redis, detail)
-    // Out of memory, loading, read-only replica: the state of the server, not the fault of the call.
+    // Out of memory, loading, read-only replica: the state of the server, not the fault of the
+    // call.
     case .server(let message) where Self.passing.contains(where: message.contains):
       self = .unavailable(.redis, message)
     case .server(let message): self = .failed(.redis, message)

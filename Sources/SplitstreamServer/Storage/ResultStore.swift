@@ -1,5 +1,5 @@
-/// What the analysis reads: who was exposed to what, and who converted. One thread's at a time, in one snapshot of the
-/// database.
+/// What the analysis reads: who was exposed to what, and who converted. One thread's at a time, in
+/// one snapshot of the database.
 struct ResultStore {
   let session: PostgresSession
 
@@ -51,8 +51,8 @@ struct ResultStore {
 
   /// Makes the open transaction see one state of the database, and says of which instant.
   ///
-  /// Else a unit could be among the converted and not yet among the exposed. The time is read after that state was
-  /// taken: nothing that is visible happened later.
+  /// Else a unit could be among the converted and not yet among the exposed. The time is read after
+  /// that state was taken: nothing that is visible happened later.
   func begin() throws(PostgresError) -> Timestamp {
     try session.script(
       """
@@ -134,7 +134,8 @@ struct ResultStore {
       SELECT variant_id, epoch, units, several FROM unit_sums WHERE series_id = $1 AND units > 0
       """)
 
-  /// In PostgreSQL's exact numbers: as doubles, the difference of two large sums could be all noise.
+  /// In PostgreSQL's exact numbers: as doubles, the difference of two large sums could be all
+  /// noise.
   static let readSums = Statement(
     name: "analysis_sums",
     sql: """

@@ -1,13 +1,13 @@
 /// Where Redis remembers the `client_event_id`s of the last 30 days: a hash table over many small
 /// Redis hashes, the buckets.
 ///
-/// A key of its own costs Redis about 140 bytes an id. A hash of few small fields is one packed piece
-/// of memory (a listpack), in which an id costs 17: the first 12 bytes of its hash, the hour in which
-/// it was accepted, and three of listpack. So buckets are kept small, whatever the number of ids, by
-/// linear hashing (Litwin, 1980): the table grows and shrinks by one bucket at a time, and only ids of
-/// that bucket and its parent move. Whoever accepts an event computes its bucket, so that every key of
-/// the script is declared, as a cluster needs it; the script refuses when the table has another size
-/// by now. `SeenTableUpkeep` grows, shrinks and forgets.
+/// A key of its own costs Redis about 140 bytes an id. A hash of few small fields is one packed
+/// piece of memory (a listpack), in which an id costs 17: the first 12 bytes of its hash, the hour
+/// in which it was accepted, and three of listpack. So buckets are kept small, whatever the number
+/// of ids, by linear hashing (Litwin, 1980): the table grows and shrinks by one bucket at a time,
+/// and only ids of that bucket and its parent move. Whoever accepts an event computes its bucket,
+/// so that every key of the script is declared, as a cluster needs it; the script refuses when the
+/// table has another size by now. `SeenTableUpkeep` grows, shrinks and forgets.
 struct SeenTable: Equatable, Sendable {
   static let bucketCountMin = 1024
   /// Above this average the table grows. Redis packs hashes of up to 128 fields, as Debian sets it
@@ -32,8 +32,8 @@ struct SeenTable: Equatable, Sendable {
   }
 }
 
-/// What stands for a `client_event_id` in Redis: 96 bits, scoped to the environment. Among a billion
-/// of them, an event is taken for another one with a probability of 10⁻²⁰.
+/// What stands for a `client_event_id` in Redis: 96 bits, scoped to the environment. Among a
+/// billion of them, an event is taken for another one with a probability of 10⁻²⁰.
 struct SeenID: Hashable, Sendable {
   let bytes: [UInt8]
 
@@ -45,11 +45,11 @@ struct SeenID: Hashable, Sendable {
   var address: UInt32 { bytes.prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
 }
 
-/// The hour of a remembered id as Redis keeps it: as a number of 13 bits, the largest that a listpack
-/// keeps in two bytes. In Lua.
+/// The hour of a remembered id as Redis keeps it: as a number of 13 bits, the largest that a
+/// listpack keeps in two bytes. In Lua.
 ///
-/// It goes round in 341 days. A stamp up to 30 days old is young, and so is one from the future, where
-/// Redis's clock was set back.
+/// It goes round in 341 days. A stamp up to 30 days old is young, and so is one from the future,
+/// where Redis's clock was set back.
 enum SeenHour {
   static let lua = """
     local hour = math.floor(redis.call('TIME')[1] / 3600) % 8192

@@ -1,5 +1,5 @@
-/// Keeps the table of remembered `client_event_id`s in shape: forgets the old, and grows or shrinks it
-/// with their number. One thread's at a time; any number of processes may.
+/// Keeps the table of remembered `client_event_id`s in shape: forgets the old, and grows or shrinks
+/// it with their number. One thread's at a time; any number of processes may.
 struct SeenTableUpkeep {
   let redis: any RedisCaller
   /// How many buckets one script call touches: a few milliseconds.
@@ -7,7 +7,8 @@ struct SeenTableUpkeep {
   /// How often one call of `resize` changes the size of a table.
   static let resizesMax = 32
 
-  /// Does some of the resizing that is due: each script call keeps Redis for a few milliseconds only.
+  /// Does some of the resizing that is due: each script call keeps Redis for a few milliseconds
+  /// only.
   func resize(shard: Int) throws(StorageError) {
     for _ in 0..<Self.resizesMax {
       let (table, idCount) = try size(shard: shard)
@@ -24,7 +25,8 @@ struct SeenTableUpkeep {
     }
   }
 
-  /// Forgets what is old in the part of the table whose turn it was since `last`: all of it once a day.
+  /// Forgets what is old in the part of the table whose turn it was since `last`: all of it once a
+  /// day.
   func sweep(shard: Int, since last: Timestamp, until now: Timestamp) throws(StorageError) {
     let buckets = try size(shard: shard).table.bucketCount
     for part in Self.parts(since: last, until: now, of: buckets) {
@@ -107,8 +109,8 @@ struct SeenTableUpkeep {
 
     """
 
-  /// Then pairs of a parent and a new bucket, with the modulus of each in ARGV. The parent is written
-  /// anew, because Redis does not pack again what has once been too large.
+  /// Then pairs of a parent and a new bucket, with the modulus of each in ARGV. The parent is
+  /// written anew, because Redis does not pack again what has once been too large.
   static let split = RedisScript(
     name: "split_seen",
     source: moving + """

@@ -3,7 +3,8 @@ import Synchronization
 
 /// PostgreSQL's time as this process knows it: its own clock, corrected when it is provably off.
 ///
-/// Experiments live by PostgreSQL's clock; an event stamped by a process that is behind would fall before its exposure.
+/// Experiments live by PostgreSQL's clock; an event stamped by a process that is behind would fall
+/// before its exposure.
 final class ServerClock: Sendable {
   private struct Estimate {
     var offset = 0
@@ -22,11 +23,12 @@ final class ServerClock: Sendable {
     Timestamp(microseconds: Self.processMicroseconds() + offset.load(ordering: .relaxed))
   }
 
-  /// Takes PostgreSQL's `time`, asked for at `sent` and answered at `received` by the process's own clock.
+  /// Takes PostgreSQL's `time`, asked for at `sent` and answered at `received` by the process's own
+  /// clock.
   ///
-  /// A measurement replaces a better one when the drift since then makes it the better one, or when both cannot be true
-  /// because a clock was set. An offset within its own uncertainty is none: on one machine, or under NTP, the clocks are
-  /// the same and noise must not move events.
+  /// A measurement replaces a better one when the drift since then makes it the better one, or when
+  /// both cannot be true because a clock was set. An offset within its own uncertainty is none: on
+  /// one machine, or under NTP, the clocks are the same and noise must not move events.
   func adjust(to time: Timestamp, askedAt sent: Timestamp, answeredAt received: Timestamp) {
     let uncertainty = max(0, received.microseconds - sent.microseconds) / 2
     let measured = time.microseconds - (sent.microseconds + uncertainty)

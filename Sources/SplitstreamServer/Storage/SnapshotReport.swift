@@ -1,5 +1,5 @@
-/// A snapshot as text: a table for each metric, the sample ratio, the decision. Probabilities and shares are those that
-/// the server computed; nothing is computed here.
+/// A snapshot as text: a table for each metric, the sample ratio, the decision. Probabilities and
+/// shares are those that the server computed; nothing is computed here.
 struct SnapshotReport {
   let text: String
 
@@ -45,7 +45,8 @@ struct SnapshotReport {
     return table
   }
 
-  /// `-0.82 (-1.34 to -0.31)`: the difference of the rates in percentage points, with its 95 % interval.
+  /// `-0.82 (-1.34 to -0.31)`: the difference of the rates in percentage points, with its 95 %
+  /// interval.
   private static func lift(_ lift: JSONValue?, _ scale: Scale) -> String {
     guard let difference = lift?["difference"]?.double else { return "-" }
     let range = interval(lift?["difference_interval_95"], scale).map { " (\($0))" } ?? ""

@@ -32,7 +32,8 @@ struct SnapshotReader {
 struct SnapshotStore {
   let session: PostgresSession
 
-  /// Runs `body` unless another process is in its own at this moment. The lock ends with the session at the latest.
+  /// Runs `body` unless another process is in its own at this moment. The lock ends with the
+  /// session at the latest.
   func whenElected(_ body: () throws -> Void) throws {
     let isElected = try session.rows(Self.elect, []) { row throws(PostgresError) in try row.bool(0)
     }.first
@@ -54,8 +55,8 @@ struct SnapshotStore {
     }.first ?? 1
   }
 
-  /// The p-value process up to the last snapshot, by variant key. One under other settings is another process, and
-  /// begins anew: the smaller of two would be no p-value.
+  /// The p-value process up to the last snapshot, by variant key. One under other settings is
+  /// another process, and begins anew: the smaller of two would be no p-value.
   func previousRunningP(of experiment: ULID, under rule: DecisionRule) throws(PostgresError)
     -> [String: Double]
   {
@@ -96,7 +97,8 @@ struct SnapshotStore {
   static let resign = Statement(
     name: "snapshot_resign", sql: "SELECT pg_advisory_unlock(\(electionLock))")
 
-  /// Running ones by their cadence; stopped ones once more, then once a day while late events may still come.
+  /// Running ones by their cadence; stopped ones once more, then once a day while late events may
+  /// still come.
   static let findDue = Statement(
     name: "snapshot_due",
     sql: """

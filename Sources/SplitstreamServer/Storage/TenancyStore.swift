@@ -15,7 +15,8 @@ struct TenancyStore {
       Self.environment)
   }
 
-  /// - Throws: `StorageError.conflict("environments_slug")` when the workspace has one with this slug.
+  /// - Throws: `StorageError.conflict("environments_slug")` when the workspace has one with this
+  ///   slug.
   func create(
     environment id: ULID, slug: String, name: String, shard: Int, audit: AuditEntry
   ) async throws(StorageError) -> Environment? {

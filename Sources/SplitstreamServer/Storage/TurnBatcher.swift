@@ -1,8 +1,9 @@
-/// Does once what many requests of one loop turn wait for: collects their items, sends them together at the end of the
-/// turn, and gives each its own answer. Loop-owned.
+/// Does once what many requests of one loop turn wait for: collects their items, sends them
+/// together at the end of the turn, and gives each its own answer. Loop-owned.
 ///
-/// While a batch is under way the next one grows: the slower the store, the larger the batches, and an idle server adds
-/// no wait. Only a full one goes beside it, where the store has room for several.
+/// While a batch is under way the next one grows: the slower the store, the larger the batches, and
+/// an idle server adds no wait. Only a full one goes beside it, where the store has room for
+/// several.
 final class TurnBatcher<Item, Output: Sendable> {
   /// One answer per item, in the order of the items.
   typealias Send = ([Item]) async -> [Result<Output, StorageError>]

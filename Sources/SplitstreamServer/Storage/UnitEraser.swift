@@ -11,8 +11,8 @@ struct UnitEraser {
 
   /// Without the entries whose unit was erased after they were received.
   ///
-  /// Of a transaction that has called `holdOff`: an order that is not seen here is carried out after
-  /// the end of it.
+  /// Of a transaction that has called `holdOff`: an order that is not seen here is carried out
+  /// after the end of it.
   func remaining(of entries: [[UInt8]]) throws(PostgresError) -> [[UInt8]] {
     guard let oldest = entries.compactMap(EventCoding.receivedAt).min() else { return entries }
     var orders: [Unit: Timestamp] = [:]

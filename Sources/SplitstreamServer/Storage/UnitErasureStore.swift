@@ -3,8 +3,8 @@
 struct UnitErasureStore {
   let database: Database
 
-  /// Erases the unit from everything but the events, in one transaction with the order for those, the
-  /// audit entry, and a notice to every process that may remember an assignment.
+  /// Erases the unit from everything but the events, in one transaction with the order for those,
+  /// the audit entry, and a notice to every process that may remember an assignment.
   ///
   /// - Returns: the experiments in which it had an assignment.
   func erase(

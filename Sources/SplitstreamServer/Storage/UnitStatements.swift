@@ -1,8 +1,9 @@
-/// The rules of attribution as SQL: from exposures and events to units, from units to sums. `Attribution` says the same
-/// in memory, and the tests hold one against the other.
+/// The rules of attribution as SQL: from exposures and events to units, from units to sums.
+/// `Attribution` says the same in memory, and the tests hold one against the other.
 ///
-/// Both statements bring a series forward from `pg_snapshot` $visible, or make it from nothing when that is NULL.
-/// They are planned anew each time with their values known, so a branch that does not apply costs nothing.
+/// Both statements bring a series forward from `pg_snapshot` $visible, or make it from nothing when
+/// that is NULL. They are planned anew each time with their values known, so a branch that does not
+/// apply costs nothing.
 enum UnitStatements {
   /// How a unit's events become its amount.
   enum Summary: String, CaseIterable {
@@ -29,16 +30,19 @@ enum UnitStatements {
     }
   }
 
-  /// At most ten years, which is longer than an experiment: PostgreSQL's times end earlier than ours.
+  /// At most ten years, which is longer than an experiment: PostgreSQL's times end earlier than
+  /// ours.
   static func windowMicroseconds(_ metric: MetricDefinition) -> Int {
     let longest = 3650 * 86_400 * 1_000_000
     return min(ISODuration(metric.unitDedupWindow)?.microseconds ?? 0, longest)
   }
 
-  /// Which unit counts for what: its earliest usable exposure decides. Answers the earliest exposure of a unit that is
-  /// new, or counts differently now; such a unit's values are dropped here and read anew by `bringValues`.
+  /// Which unit counts for what: its earliest usable exposure decides. Answers the earliest
+  /// exposure of a unit that is new, or counts differently now; such a unit's values are dropped
+  /// here and read anew by `bringValues`.
   ///
-  /// `$1` experiment, `$2` start, `$3` end, `$4` as of, `$5` series, `$6` run, `$7` visible, `$8` the series of values.
+  /// `$1` experiment, `$2` start, `$3` end, `$4` as of, `$5` series, `$6` run, `$7` visible, `$8`
+  /// the series of values.
   static let bringSample = Statement(
     name: "units_bring_sample",
     sql: """
@@ -115,13 +119,14 @@ enum UnitStatements {
       SELECT min(exposed_at) FROM moved WHERE is_new
       """)
 
-  /// Every unit's value of one metric. An event counts from its unit's first exposure to the end, if it had been
-  /// received by then and no more than 30 days after it occurred. It is new to the series if it was not visible then,
-  /// or lay beyond that snapshot's time, or if its unit is new.
+  /// Every unit's value of one metric. An event counts from its unit's first exposure to the end,
+  /// if it had been received by then and no more than 30 days after it occurred. It is new to the
+  /// series if it was not visible then, or lay beyond that snapshot's time, or if its unit is new.
   ///
-  /// `$1` series, `$2` series of the sample, `$3` environment, `$4` event key, `$5` start, `$6` end, `$7` the first
-  /// event id after as-of; of the snapshot before: `$8` visible, `$9` end, `$10` the first event id after as-of, `$11`
-  /// the newest; `$12` since when events may be new, `$13` run, `$14` summary, `$15` path, `$16` window.
+  /// `$1` series, `$2` series of the sample, `$3` environment, `$4` event key, `$5` start, `$6`
+  /// end, `$7` the first event id after as-of; of the snapshot before: `$8` visible, `$9` end,
+  /// `$10` the first event id after as-of, `$11` the newest; `$12` since when events may be new,
+  /// `$13` run, `$14` summary, `$15` path, `$16` window.
   static let bringValues = Statement(
     name: "units_bring_values",
     sql: """

@@ -1,9 +1,9 @@
-/// What the analysis keeps of every unit between snapshots, so that the next one reads only what happened since: which
-/// variant and weight epoch it counts for (its sample), and its value of every metric. One thread's at a time, in the
-/// transaction of the snapshot.
+/// What the analysis keeps of every unit between snapshots, so that the next one reads only what
+/// happened since: which variant and weight epoch it counts for (its sample), and its value of
+/// every metric. One thread's at a time, in the transaction of the snapshot.
 ///
-/// Everything here can be made again from exposures and events, and is, whenever a series cannot be continued.
-/// `UnitStatements` holds the rules.
+/// Everything here can be made again from exposures and events, and is, whenever a series cannot be
+/// continued. `UnitStatements` holds the rules.
 struct UnitStore {
   let session: PostgresSession
 
@@ -24,15 +24,15 @@ struct UnitStore {
     let end: Timestamp
     let newestEvent: ULID?
 
-    /// Whether what lies between then and `period` is all that changes. Not so when the end moves in another way than
-    /// with the time: a stop that came before it, another `max_duration_days`.
+    /// Whether what lies between then and `period` is all that changes. Not so when the end moves
+    /// in another way than with the time: a stop that came before it, another `max_duration_days`.
     func leads(to period: ResultStore.Period) -> Bool {
       asOf <= period.asOf && (end == asOf ? end <= period.end : end == period.end)
     }
   }
 
-  /// Runs `body` while no other process brings the same experiment forward. The lock is taken before the transaction
-  /// of `body` sees anything, and ends with the session at the latest.
+  /// Runs `body` while no other process brings the same experiment forward. The lock is taken
+  /// before the transaction of `body` sees anything, and ends with the session at the latest.
   func alone<Result>(with experiment: ULID, _ body: () throws -> Result) throws -> Result {
     let key = PostgresValue.int(Int(bitPattern: UInt(experiment.low)))
     try session.execute(Self.lock, [key])
@@ -49,7 +49,8 @@ struct UnitStore {
     }
   }
 
-  /// Brings the sample and the values of `metrics` from the last snapshot, or from nothing, to `period`.
+  /// Brings the sample and the values of `metrics` from the last snapshot, or from nothing, to
+  /// `period`.
   func bringForward(
     _ experiment: Experiment, _ metrics: [Metric], to period: ResultStore.Period
   ) throws(PostgresError) -> Series {
@@ -127,8 +128,8 @@ struct UnitStore {
       ])
   }
 
-  /// Right after many events came in, PostgreSQL takes the tables for small, and would compare every
-  /// unit with every event; of a few new ones each is best looked up.
+  /// Right after many events came in, PostgreSQL takes the tables for small, and would compare
+  /// every unit with every event; of a few new ones each is best looked up.
   private func prepare(anew isAnew: Bool) throws(PostgresError) {
     try session.script("SET LOCAL enable_nestloop = \(isAnew ? "off" : "on")")
   }

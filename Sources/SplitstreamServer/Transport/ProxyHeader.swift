@@ -118,7 +118,8 @@ struct ProxyHeaderReader {
     }
   }
 
-  /// Unsafe: the kernel writes into this array's own bytes, of which there are `count` from `start`.
+  /// Unsafe: the kernel writes into this array's own bytes, of which there are `count` from
+  /// `start`.
   private mutating func receive(
     from fd: Int32, _ count: Int, _ flags: Int32, at start: Int
   ) -> Int {

@@ -37,7 +37,8 @@ final class TLSContext: @unchecked Sendable {
     // Sessions are resumed by tickets, which the clients keep: nothing to store, nothing to share
     // between the loops.
     splitstream_tls_set_session_cache(context, Int(SSL_SESS_CACHE_OFF))
-    // An output buffer may have moved when a write is tried again; idle connections hold no buffers.
+    // An output buffer may have moved when a write is tried again; idle connections hold no
+    // buffers.
     splitstream_tls_set_mode(
       context,
       Int(

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The calculators through the API: the numbers are those of the reference vectors, what cannot be answered is refused.
+/// The calculators through the API: the numbers are those of the reference vectors, what cannot be
+/// answered is refused.
 @Suite struct CalculatorTests {
   let server: RunningServer
   init() throws { server = try .shared() }

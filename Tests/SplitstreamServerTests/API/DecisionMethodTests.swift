@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Every kind of metric and every decision method, from the request that defines it to the snapshot.
+/// Every kind of metric and every decision method, from the request that defines it to the
+/// snapshot.
 @Suite struct DecisionMethodTests {
   let server: RunningServer
   init() throws { server = try .shared() }

@@ -95,7 +95,8 @@ import Testing
     }
   }
 
-  /// PostgreSQL keeps 131,072 digits before the point and 16,383 after it; beyond that it refuses the row.
+  /// PostgreSQL keeps 131,072 digits before the point and 16,383 after it; beyond that it refuses
+  /// the row.
   @Test("numbers are kept exactly or refused, and what is accepted reaches PostgreSQL")
   func numbers() async throws {
     let key = server.newName("event")

@@ -152,7 +152,8 @@ import Testing
   func batchLimits() async throws {
     let experiment = try await server.running(#""assignment_mode":"external","#)
     func batch(_ count: Int) async throws -> APIReply {
-      // With escapes six bytes long a batch of the longest units has 800 kB; with a long key more than a usual body.
+      // With escapes six bytes long a batch of the longest units has 800 kB; with a long key more
+      // than a usual body.
       let units = (0..<count).map { index in
         #"{"sdk":"\#(String(repeating: "x", count: 2500))",\#(body(experiment, "unit \(index)", "control").dropFirst())"#
       }

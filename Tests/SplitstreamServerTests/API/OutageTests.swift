@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// A store that is away or full: what was accepted stays accepted, what was not is told so, and nothing is counted twice.
+/// A store that is away or full: what was accepted stays accepted, what was not is told so, and
+/// nothing is counted twice.
 @Suite struct OutageTests {
   private func event(_ id: String) -> String {
     #"{"event_key":"e","unit_id":"u","client_event_id":"\#(id)"}"#

@@ -30,7 +30,8 @@ import Testing
         try await server.assign("u\(unit)", to: experiment).text("variant"))
       units[variant, default: []].append("u\(unit)")
     }
-    // In each variant two units convert, one of them twice; one more does something else, as does a stranger.
+    // In each variant two units convert, one of them twice; one more does something else, as does a
+    // stranger.
     var events: [String] = []
     for units in units.values {
       try #require(units.count >= 3)

@@ -116,7 +116,8 @@ import Testing
     let key = server.newName("segment")
     let segment = try #require(try await create(key, plan: "none").text("id"))
     let experiment = try await server.running(#""audience":{"segment":"\#(key)"},"#)
-    /// Whether that process admits somebody of this plan; nil while it does not know the experiment.
+    /// Whether that process admits somebody of this plan; nil while it does not know the
+    /// experiment.
     func admitsThere(_ unit: String, _ plan: String) async throws -> Bool? {
       let reply = try await other.send(
         "POST", "/v1/assign",

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Any number of server processes share one PostgreSQL and one Redis: callers cannot tell which one they ask.
+/// Any number of server processes share one PostgreSQL and one Redis: callers cannot tell which one
+/// they ask.
 @Suite struct TwoServersTests {
   let one: RunningServer
   let other: RunningServer

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// `PATCH /v1/experiments/{id}`: what may change when, and that two writers do not overwrite each other.
+/// `PATCH /v1/experiments/{id}`: what may change when, and that two writers do not overwrite each
+/// other.
 @Suite struct UpdateExperimentTests {
   let server: RunningServer
   init() throws { server = try .shared() }

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Weights changed while running: a new epoch for new units, and nobody who is stored changes sides.
+/// Weights changed while running: a new epoch for new units, and nobody who is stored changes
+/// sides.
 @Suite struct WeightEpochTests {
   let server: RunningServer
   init() throws { server = try .shared() }

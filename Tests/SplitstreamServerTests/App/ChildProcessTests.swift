@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// A child is out of reach of the terminal's signals, starts with clean ones, and is never signalled after its end.
+/// A child is out of reach of the terminal's signals, starts with clean ones, and is never
+/// signalled after its end.
 @Suite struct ChildProcessTests {
   private let folder: TemporaryFolder
   private let log: String

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// A configuration is taken whole or refused with everything that is wrong with it: no key is ignored in silence.
+/// A configuration is taken whole or refused with everything that is wrong with it: no key is
+/// ignored in silence.
 @Suite struct ConfigurationTests {
   private let folder: TemporaryFolder
 

@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// `dev --tls` shows one certificate for as long as it can, so that who trusts it need not ask again.
+/// `dev --tls` shows one certificate for as long as it can, so that who trusts it need not ask
+/// again.
 @Suite struct DevCertificateTests {
   private let folder: TemporaryFolder
 

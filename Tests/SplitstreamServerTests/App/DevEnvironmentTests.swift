@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// `dev.env` is the only place where the demo keys stand: what is written is found again, and half a file is none.
+/// `dev.env` is the only place where the demo keys stand: what is written is found again, and half
+/// a file is none.
 @Suite struct DevEnvironmentTests {
   private let environment = DevEnvironment(
     url: "http://127.0.0.1:8000", serverKey: "ss_srv_dev_a", clientKey: "ss_clt_dev_b",

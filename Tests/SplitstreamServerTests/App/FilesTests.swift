@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Secrets are written for their owner alone, and a stop in the middle leaves the old file or the new one.
+/// Secrets are written for their owner alone, and a stop in the middle leaves the old file or the
+/// new one.
 @Suite struct FilesTests {
   private let folder: TemporaryFolder
 

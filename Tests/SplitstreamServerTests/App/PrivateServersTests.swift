@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// `dev` brings up real stores from nothing, keeps what they hold, and starts again after any end of an earlier run.
+/// `dev` brings up real stores from nothing, keeps what they hold, and starts again after any end
+/// of an earlier run.
 @Suite(.serialized) struct PrivateServersTests {
   private let temporary: TemporaryFolder
   private let path: String

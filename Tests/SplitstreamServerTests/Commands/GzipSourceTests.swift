@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Reads what gzip wrote; the samples are the output of `printf 'hello\n' | gzip -n` and of the same for `world`.
+/// Reads what gzip wrote; the samples are the output of `printf 'hello\n' | gzip -n` and of the
+/// same for `world`.
 @Suite struct GzipSourceTests {
   private static let hello: [UInt8] = [
     0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7,

@@ -8,7 +8,8 @@ import Testing
   func importsOnce() async throws {
     let server = try RunningServer.shared()
     let experiment = server.newName("import")
-    // 1,200 units: more than two batches. Every third of B and every fourth of A buys; every tenth returns it.
+    // 1,200 units: more than two batches. Every third of B and every fourth of A buys; every tenth
+    // returns it.
     let rows = (0..<1200).map { unit in
       let page = unit % 2 == 0 ? "A" : "B"
       let bought = unit % (page == "A" ? 4 : 3) == 0
@@ -47,7 +48,8 @@ import Testing
   func amounts() async throws {
     let server = try RunningServer.shared()
     let experiment = server.newName("import")
-    // Unit i of three variants in turn spends i on every fourth visit; nobody of the last comes twice.
+    // Unit i of three variants in turn spends i on every fourth visit; nobody of the last comes
+    // twice.
     let rows = (0..<90).map { unit -> String in
       let page = ["A", "B", "C"][unit % 3]
       let spent = unit % 4 == 0 ? "\(unit).50" : ""

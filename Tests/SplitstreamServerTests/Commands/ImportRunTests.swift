@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// A whole import over sockets against a peer that agrees to everything, and the ways in which it ends early.
+/// A whole import over sockets against a peer that agrees to everything, and the ways in which it
+/// ends early.
 @Suite struct ImportRunTests {
   private static let entries: [String: String] = [
     "GET /v1/environments?limit=200": #"{"data":[{"id":"E1","slug":"dev"}]}"#,

@@ -3,8 +3,9 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// What an import finds or makes on a server, and every way in which the server's state may not fit. The peer answers
-/// each path with a given text; whether the real server speaks like this, the tests of the API show.
+/// What an import finds or makes on a server, and every way in which the server's state may not
+/// fit. The peer answers each path with a given text; whether the real server speaks like this, the
+/// tests of the API show.
 @Suite struct ImportSetupTests {
   private static let environment = ImportSetup.Environment(id: "E1", slug: "dev")
 
@@ -40,7 +41,8 @@ import Testing
     var lines: [String] { requests.map(\.line) }
   }
 
-  /// Prepares the shop's experiment; each request line is answered by its texts in turn, the last for ever.
+  /// Prepares the shop's experiment; each request line is answered by its texts in turn, the last
+  /// for ever.
   private func prepare(_ answers: [String: [(Int, String)]]) throws -> Outcome {
     let left = Mutex(answers)
     let peer = ScriptedPeer { request in

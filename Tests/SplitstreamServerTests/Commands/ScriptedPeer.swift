@@ -3,7 +3,8 @@ import Synchronization
 
 @testable import SplitstreamServer
 
-/// The other end of a protocol test: listens on a free port of the loopback and answers what a closure says.
+/// The other end of a protocol test: listens on a free port of the loopback and answers what a
+/// closure says.
 final class ScriptedPeer: Sendable {
   struct Received: Sendable {
     let head: String

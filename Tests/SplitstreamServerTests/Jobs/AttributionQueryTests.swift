@@ -3,8 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The rules of attribution in SQL against the same rules in memory, on random histories that arrive in parts: a
-/// snapshot after each, and each brought forward from the one before.
+/// The rules of attribution in SQL against the same rules in memory, on random histories that
+/// arrive in parts: a snapshot after each, and each brought forward from the one before.
 @Suite struct AttributionQueryTests {
   /// The numbers of one snapshot that attribution decides.
   private struct Counts: Equatable {

@@ -6,7 +6,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// Whatever is logged, it stays one line and one JSON object: tools that read the log never lose their place.
+/// Whatever is logged, it stays one line and one JSON object: tools that read the log never lose
+/// their place.
 @Suite struct LogTests {
   @Test func aLineHasItsFixedMembersInOrder() {
     let lines = logged { $0.info("listening", metadata: ["port": .stringConvertible(8000)]) }

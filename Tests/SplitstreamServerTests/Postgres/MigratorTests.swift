@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// A schema is built once, in order, by whoever comes first, and never by a program that does not know it.
+/// A schema is built once, in order, by whoever comes first, and never by a program that does not
+/// know it.
 @Suite struct MigratorTests {
   let url: String
   let session: PostgresSession

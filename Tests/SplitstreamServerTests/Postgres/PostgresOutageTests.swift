@@ -3,7 +3,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// R15: PostgreSQL may be killed, stopped or paused at any time; callers are told, and the pipeline recovers by itself.
+/// R15: PostgreSQL may be killed, stopped or paused at any time; callers are told, and the pipeline
+/// recovers by itself.
 @Suite struct PostgresOutageTests {
   @Test("a connection that ends takes its calls with it, outcome unknown, and is replaced")
   func terminated() async throws {

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// What the stores build on: a call is a transaction, each caller gets its own answer, and none before the commit.
+/// What the stores build on: a call is a transaction, each caller gets its own answer, and none
+/// before the commit.
 @Suite struct PostgresPipelineTests {
   @Test("a thousand calls at once each get their own rows")
   func concurrent() async throws {
@@ -79,7 +80,8 @@ import Testing
     }
   }
 
-  /// A caller that is answered before the commit would be told of rows that a deferred check then takes back.
+  /// A caller that is answered before the commit would be told of rows that a deferred check then
+  /// takes back.
   @Test("an error of the commit is the call's error")
   func commitFails() async throws {
     let url = try TestServers.shared.postgresURL()

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The URL is the whole configuration of a connection: what is not understood must not be passed over.
+/// The URL is the whole configuration of a connection: what is not understood must not be passed
+/// over.
 @Suite struct RedisAddressTests {
   @Test(
     "a URL is read",

@@ -2,7 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// R15: Redis may be killed, stopped or paused at any time; callers are told, and the pipeline recovers by itself.
+/// R15: Redis may be killed, stopped or paused at any time; callers are told, and the pipeline
+/// recovers by itself.
 @Suite struct RedisOutageTests {
   @Test("a server that does not answer costs a time-out, and no late answer reaches another caller")
   func paused() async throws {

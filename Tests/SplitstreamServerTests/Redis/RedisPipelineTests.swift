@@ -44,7 +44,8 @@ import Testing
     try await RedisTesting.withPipeline(url) { redis, loop in
       let tasks = (0..<1000).map { number in
         loop.start(with: redis) { redis in
-          // Every hundredth is larger than a socket's buffer, so that output and answers come in pieces.
+          // Every hundredth is larger than a socket's buffer, so that output and answers come in
+          // pieces.
           let text = String(repeating: "\(number),", count: number % 100 == 0 ? 100_000 : 1)
           return await RedisTesting.outcome(of: redis, "ECHO", text)
             == .success(.bytes(Array(text.utf8)))

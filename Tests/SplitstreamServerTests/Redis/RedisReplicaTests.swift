@@ -2,8 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// What is promised where replicas are promoted: an accepted event is on as many as asked for, and a
-/// server that has become a replica is left for whoever has its name now.
+/// What is promised where replicas are promoted: an accepted event is on as many as asked for, and
+/// a server that has become a replica is left for whoever has its name now.
 @Suite struct RedisReplicaTests {
   private static let environment = ULID.new()
 

@@ -14,6 +14,7 @@ import Testing
       return "migrations/\(version)_\(migration.name).sql"
     }
     #expect(listed == paths)
+    #expect(Schema.migrations.map(\.version) == Array(1...paths.count))
     for (migration, path) in zip(Schema.migrations, paths) {
       #expect(migration.sql == (try Repository.text(path)), "\(path)")
     }

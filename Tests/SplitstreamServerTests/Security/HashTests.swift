@@ -37,7 +37,8 @@ import Testing
     #expect(SHA256.hash(AnyCollection(bytes[2..<5])) == SHA256.hash("abc".utf8))
   }
 
-  /// RFC 7693 has no example of 16 bytes; this one is Python's `hashlib.blake2b(b"abc", digest_size=16)`.
+  /// RFC 7693 has no example of 16 bytes; this one is Python's `hashlib.blake2b(b"abc",
+  /// digest_size=16)`.
   @Test func blake2b() {
     #expect(BLAKE2b.hash128("abc".utf8).hex == "cf4ab791c62b8d2b2109c90275287816")
     #expect(BLAKE2b.hash128([]).hex == "cae66941d9efbd404e4d88758ea67670")

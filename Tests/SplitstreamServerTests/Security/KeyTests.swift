@@ -4,8 +4,8 @@ import Testing
 
 /// An API key is unguessable, looked up by an HMAC that needs the pepper, and never stored itself.
 @Suite struct KeyTests {
-  /// The keys of RFC 4231's examples are too uniform to be a pepper, so the number is that of Python 3.11,
-  /// `hmac.new(pepper, b"ss_srv_dev_abc", "sha256")`.
+  /// The keys of RFC 4231's examples are too uniform to be a pepper, so the number is that of
+  /// Python 3.11, `hmac.new(pepper, b"ss_srv_dev_abc", "sha256")`.
   @Test func hmac() throws {
     let pepper = try Pepper("Q7d0hT3yVbN1sLw9ZkX5cGmR2fJpEoUaI8KxYtHv")
     let expected = "789055082680fdfb357ec0bb33db645871e3ed89ab0ed16eed67ad62a9b809ac"
@@ -69,7 +69,8 @@ import Testing
     let secrets = (0..<200).map { _ in Sodium.randomSecret() }
     #expect(Set(secrets).count == 200)
     #expect(secrets.allSatisfy { $0.utf8.count == 43 })
-    // 43 × log2(62) = 256.03. Of 8,600 characters every one of the 62 turns up (expected absentees: 1e-58).
+    // 43 × log2(62) = 256.03. Of 8,600 characters every one of the 62 turns up (expected absentees:
+    // 1e-58).
     let letters = Set(secrets.joined())
     #expect(
       letters.count == 62 && letters.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) })

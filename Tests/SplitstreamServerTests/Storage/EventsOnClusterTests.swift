@@ -46,7 +46,8 @@ import Testing
       }
       #expect(client.isConnected)
 
-      // Half of the keys are at either end: whole requests are refused for now, and nothing is burnt.
+      // Half of the keys are at either end: whole requests are refused for now, and nothing is
+      // burnt.
       try cluster.beginMove(of: slot, from: source, to: target)
       try cluster.moveKeys(of: slot, from: source, to: target, count: 20)
       let error = await #expect(throws: StorageError.self) {

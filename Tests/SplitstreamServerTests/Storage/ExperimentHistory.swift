@@ -96,8 +96,8 @@ struct ExperimentHistory: Sendable {
     }
   }
 
-  /// The same history as `count` that follow each other, in an order of its own: what occurred first may come last.
-  /// Assignments are all in the first.
+  /// The same history as `count` that follow each other, in an order of its own: what occurred
+  /// first may come last. Assignments are all in the first.
   func parts(_ count: Int, seed: UInt64) -> [ExperimentHistory] {
     var random = SplitMix64(seed: seed)
     var parts = (0..<count).map { _ in ExperimentHistory() }

@@ -42,12 +42,13 @@ extension RunningServer {
   private static let document = Result { try OpenAPIDocument() }
   private static let queue = DispatchQueue(label: "api calls", attributes: .concurrent)
 
-  /// Calls an operation on a connection of its own and holds the answer against openapi.json; the request, too, when it
-  /// was accepted.
+  /// Calls an operation on a connection of its own and holds the answer against openapi.json; the
+  /// request, too, when it was accepted.
   ///
   /// - Parameters:
   ///   - parameters: the values of the path's parameters, in their order; "x" for those left out.
-  ///   - hasWrongItems: the request is a batch with items that the schema refuses; the others are accepted.
+  /// - hasWrongItems: the request is a batch with items that the schema refuses; the others are
+  /// accepted.
   @discardableResult
   func call(
     _ operation: SplitstreamServer.Operation, _ parameters: String..., query: String = "",

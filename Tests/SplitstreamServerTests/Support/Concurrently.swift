@@ -1,4 +1,5 @@
-/// Runs `body` so many times at once; the results in the order of the numbers 0 ..< `count` that they were given.
+/// Runs `body` so many times at once; the results in the order of the numbers 0 ..< `count` that
+/// they were given.
 func concurrently<Value: Sendable>(
   _ count: Int, _ body: @escaping @Sendable (Int) async throws -> Value
 ) async throws -> [Value] {

@@ -16,7 +16,8 @@ enum LoopRunner {
 }
 
 extension EventLoop {
-  /// Starts `body` with a value of this loop, now and on this loop; it goes on while the caller does something else.
+  /// Starts `body` with a value of this loop, now and on this loop; it goes on while the caller
+  /// does something else.
   func start<Owned, Value: Sendable>(
     with owned: Owned, _ body: @escaping @Sendable (Owned) async throws -> Value
   ) -> Task<Value, any Error> {

@@ -4,7 +4,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// The whole server in the test process: loops, jobs, a database and a Redis that nobody else uses, two tenants.
+/// The whole server in the test process: loops, jobs, a database and a Redis that nobody else uses,
+/// two tenants.
 ///
 /// `call` holds every answer against openapi.json, so that no test has to ask for it.
 final class RunningServer: Sendable {
@@ -16,8 +17,8 @@ final class RunningServer: Sendable {
   private let server: Server
   private let names = Counter()
 
-  /// The one that most suites share: its events reach PostgreSQL when a snapshot asks for them, and no scheduled
-  /// snapshot comes in between.
+  /// The one that most suites share: its events reach PostgreSQL when a snapshot asks for them, and
+  /// no scheduled snapshot comes in between.
   static func shared() throws -> RunningServer { try sharedResult.get() }
   private static let sharedResult = Result { try RunningServer() }
 

@@ -75,7 +75,7 @@ final class TestPostgres: Sendable {
       "setpriv",
       asPostgres + [
         "--pdeathsig=QUIT", "\(Self.binaries)/postgres", "-D", "\(directory)/data", "-k", directory,
-        "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200",
+        "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=500",
         "-c", "shared_buffers=32MB",
       ])
     let address = try? PostgresAddress(parsing: url("postgres"))

@@ -85,7 +85,8 @@ struct TestTenant: Sendable {
 extension TestStores {
   private static let tenants = Counter()
 
-  /// - Parameter sharesShard: the events of all its environments are in one shard; else chance decides.
+  /// - Parameter sharesShard: the events of all its environments are in one shard; else chance
+  ///   decides.
   func makeTenant(environments slugs: [String], sharesShard: Bool = false) throws -> TestTenant {
     let session = try session()
     defer { session.close() }
@@ -108,7 +109,8 @@ extension TestStores {
       -> String
     {
       let secret = KeySecret(kind: kind, environmentSlug: environment?.slug)
-      // Without the slow hash, which no request looks at: it would take more time than all the tests.
+      // Without the slow hash, which no request looks at: it would take more time than all the
+      // tests.
       let id = ids.make(at: ServerClock.processTime())
       let stored: [PostgresValue] = [
         .id(id), .id(workspace), .id(environment?.id), .text(kind.rawValue), .text(name),

@@ -2,8 +2,8 @@ import Testing
 
 @testable import SplitstreamServer
 
-/// What all clients may take together, and what one may: each is crossed by one, and everything goes
-/// on when there is room again.
+/// What all clients may take together, and what one may: each is crossed by one, and everything
+/// goes on when there is room again.
 @Suite struct ClientUseTests {
   private let host = "Host: a\r\n"
 

@@ -1,4 +1,4 @@
--- 0007: what a snapshot brings forward from the last one.
+-- 0006: what a snapshot brings forward from the last one.
 --
 -- Why: a snapshot's cost follows what happened since the last one, not the history. Amounts, and in which direction a
 -- metric is better, are kept too.
