@@ -112,7 +112,8 @@ import Testing
       } catch {
         throw .failed(.postgres, "\(error)")
       }
-      erasure = Task {
+      // Its thread begins before this one waits for it.
+      erasure = Task.immediate {
         try await onThread { try UnitEraser(session: try stores.session()).carryOut() }
       }
       TestProcess.waitUntil("the erasure waits for the drain") {
