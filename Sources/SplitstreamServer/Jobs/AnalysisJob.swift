@@ -156,7 +156,9 @@ final class AnalysisJob: Sendable {
   /// Brings the experiment's units forward without a snapshot: what was erased goes now, not when
   /// the next is due.
   private func forgetErased(of id: ULID, _ session: PostgresSession) throws {
-    try UnitStore(session: session).alone(with: id) {
+    let units = UnitStore(session: session)
+    try units.alone(with: id) {
+      if try units.forgetChanges(of: id) { return }
       try session.transaction { () throws(PostgresError) in
         _ = try Observations(of: id, in: session)
       }

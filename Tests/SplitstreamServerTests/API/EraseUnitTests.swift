@@ -44,7 +44,7 @@ import Testing
       #""primary_metric_id":"\#(metric)","mutex_group_id":"\#(try #require(group.text("id")))","#
     let experiment = try await server.running(members)
     let forced = try await server.running()
-    let (unit, other) = (server.newName("unit"), server.newName("unit"))
+    let (unit, other) = (server.newName("erased"), server.newName("erased"))
     for unit in [unit, other] {
       #expect(try await server.assign(unit, to: experiment).status == 200)
       let override = try await server.call(
@@ -76,7 +76,7 @@ import Testing
 
   @Test("the audit log has one entry for it, without the unit's name")
   func audit() async throws {
-    let unit = server.newName("unit")
+    let unit = server.newName("erased")
     #expect(try await erase(unit) == 202)
     let reply = try await server.call(
       .listAudit, query: "action=unit.erased&target_id=\(server.tenant.dev)&limit=200")
@@ -93,7 +93,7 @@ import Testing
     let second = try RunningServer.sharing(server)
     defer { second.stop() }
     let experiment = try await server.running()
-    let unit = server.newName("unit")
+    let unit = server.newName("erased")
     let first = try await server.assign(unit, to: experiment)
     let body = #"{"experiment_key":"\#(experiment.key)","unit_id":"\#(unit)"}"#
     let client = TestCredential.key(server.tenant.clientKey)
@@ -108,7 +108,7 @@ import Testing
 
   @Test("a unit that nobody knows is erased like any other; one that is none is refused")
   func unknown() async throws {
-    #expect(try await erase(server.newName("unit")) == 202)
+    #expect(try await erase(server.newName("erased")) == 202)
     #expect(try await erase("%00") != 202)
   }
 }
