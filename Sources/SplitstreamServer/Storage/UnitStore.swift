@@ -140,9 +140,18 @@ struct UnitStore {
 
   // MARK: What was erased, and what nobody needs any more
 
-  /// Experiments that still hold a unit whose exposures were erased.
+  /// Experiments of which an erased unit is still known here.
   func holdingErased() throws(PostgresError) -> [ULID] {
     try session.rows(Self.findErased, []) { row throws(PostgresError) in try row.id(0) }
+  }
+
+  /// Forgets the changes of an experiment of which nothing is kept; false when something is. To be called alone with the
+  /// experiment: a first snapshot under way may have seen the unit.
+  func forgetChanges(of experiment: ULID) throws(PostgresError) -> Bool {
+    let marks = try session.rows(Self.readMarks, [.id(experiment)], Self.mark)
+    guard marks.isEmpty else { return false }
+    try session.execute(Self.dropChanges, [.id(experiment)])
+    return true
   }
 
   /// Drops what is kept of experiments whose snapshots have come to an end.
@@ -228,8 +237,9 @@ struct UnitStore {
   static let findErased = Statement(
     name: "units_erased",
     sql: """
-      SELECT DISTINCT experiment_id FROM changed_units c
-      WHERE is_erased AND EXISTS (
-        SELECT FROM analysis_series s WHERE s.experiment_id = c.experiment_id)
+      SELECT DISTINCT experiment_id FROM changed_units WHERE is_erased
       """)
+
+  static let dropChanges = Statement(
+    name: "units_drop_changes", sql: "DELETE FROM changed_units WHERE experiment_id = $1")
 }

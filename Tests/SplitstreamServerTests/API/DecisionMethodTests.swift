@@ -34,6 +34,26 @@ import Testing
     return units
   }
 
+  /// So many units in each variant, whatever their hashes are.
+  private func exposeUnits(_ count: Int, to experiment: TestExperiment) async throws
+    -> [String: [String]]
+  {
+    var units: [String: [String]] = [:]
+    for variant in ["control", "treatment"] {
+      units[variant] = (0..<count).map { "\(variant)-\($0)" }
+    }
+    let exposures = units.flatMap { variant, units in
+      units.map {
+        #"{"experiment_key":"\#(experiment.key)","unit_id":"\#($0)","variant":"\#(variant)"}"#
+      }
+    }
+    let reply = try await server.call(
+      .logExposureBatch, as: .key(server.tenant.clientKey),
+      body: #"{"exposures":[\#(exposures.joined(separator: ","))]}"#)
+    #expect(reply.json["accepted_count"]?.integer == exposures.count)
+    return units
+  }
+
   @Test("amounts, counts and means are those of the units, invalid values are told")
   func kinds() async throws {
     let revenue = try await metric(#""kind":"revenue","aggregation":"sum""#)
@@ -94,9 +114,9 @@ import Testing
     let experiment = try await server.running(
       """
       "primary_metric_id":"\(primary.id)","decision_rule":{"method":"\(method)","posterior_threshold":0.9,\
-      "minimum_detectable_effect":0.5,"min_sample_per_variant":5},
+      "minimum_detectable_effect":0.5,"min_sample_per_variant":5},"assignment_mode":"external",
       """)
-    let units = try await assignUnits(60, to: experiment)
+    let units = try await exposeUnits(80, to: experiment)
     func process(_ snapshot: JSONValue) throws -> (p: Double, interval: [Double]?) {
       let sequential = try #require(snapshot["sequential"])
       #expect(sequential["method"]?.string == method)
