@@ -19,6 +19,7 @@ final class AnalysisJob: Sendable {
   private let scheduled: JobQueue<State>
   private let helpers: [JobQueue<State>]
   private let onDemand: JobQueue<State>
+  private let forgetting: JobQueue<State>
   private let log: Logger
 
   /// Experiments that are computed at the same time, each on a connection of its own.
@@ -39,6 +40,7 @@ final class AnalysisJob: Sendable {
       JobQueue("analysis helper", state: state("splitstream analysis"))
     }
     onDemand = JobQueue("analysis on demand", state: state("splitstream analysis on demand"))
+    forgetting = JobQueue("analysis of erased units", state: state("splitstream analysis"))
     self.log = log
   }
 
@@ -52,10 +54,23 @@ final class AnalysisJob: Sendable {
         state.failures.failed("the analysis", error)
       }
     }
+    // Erased units are promised to go soon, however seldom snapshots are looked for.
+    forgetting.every(milliseconds: 1000) { [self] state in
+      do {
+        let session = try state.postgres.open()
+        for experiment in try UnitStore(session: session).holdingErased() {
+          try forgetErased(of: experiment, session)
+        }
+        state.failures.succeeded("forgetting erased units")
+      } catch {
+        state.postgres.close()
+        state.failures.failed("forgetting erased units", error)
+      }
+    }
   }
 
   func stop() {
-    for queue in [scheduled, onDemand] + helpers {
+    for queue in [scheduled, onDemand, forgetting] + helpers {
       queue.stop()
       queue.sync { $0.postgres.close() }
     }
@@ -84,57 +99,38 @@ final class AnalysisJob: Sendable {
     let session = try state.postgres.open()
     let store = SnapshotStore(session: session)
     try store.whenElected {
-      let units = UnitStore(session: session)
-      let round = Round(due: try store.due(limit: Self.dueMax), erased: try units.holdingErased())
+      let round = Round(try store.due(limit: Self.dueMax))
       for helper in helpers { helper.async { [self] in work(on: round, &$0) } }
       work(on: round, &state)
       for helper in helpers { helper.sync { _ in } }
-      try units.sweep()
+      try UnitStore(session: session).sweep()
       if let failure = round.failure { throw failure }
     }
   }
 
-  /// What is to be done in one tick, and what went wrong.
+  /// The experiments that are due in one tick, and what went wrong.
   private final class Round: Sendable {
-    struct Task {
-      let experiment: ULID
-      /// Else what was erased is forgotten and no snapshot made.
-      let isDue: Bool
-    }
-
-    private let tasks: Mutex<ArraySlice<Task>>
+    private let due: Mutex<ArraySlice<ULID>>
     private let lastFailure = Mutex<StorageError?>(nil)
 
-    init(due: [ULID], erased: [ULID]) {
-      let known = Set(due)
-      tasks = Mutex(
-        due.map { Task(experiment: $0, isDue: true) }[...]
-          + erased.filter { !known.contains($0) }.map { Task(experiment: $0, isDue: false) })
-    }
+    init(_ due: [ULID]) { self.due = Mutex(due[...]) }
 
-    func next() -> Task? { tasks.withLock { $0.popFirst() } }
+    func next() -> ULID? { due.withLock { $0.popFirst() } }
 
     var failure: StorageError? { lastFailure.withLock { $0 } }
 
-    func failed(_ task: Task, _ error: any Error) {
-      lastFailure.withLock {
-        $0 = .failed(.postgres, "experiment \(task.experiment): \(error)")
-      }
+    func failed(_ experiment: ULID, _ error: any Error) {
+      lastFailure.withLock { $0 = .failed(.postgres, "experiment \(experiment): \(error)") }
     }
   }
 
   private func work(on round: Round, _ state: inout State) {
-    while let task = round.next() {
+    while let experiment = round.next() {
       do {
-        let session = try state.postgres.open()
-        if task.isDue {
-          try computeScheduled(task.experiment, session, &state.ids)
-        } else {
-          try forgetErased(of: task.experiment, session)
-        }
+        try computeScheduled(experiment, try state.postgres.open(), &state.ids)
       } catch {
         // One that cannot be computed holds up no other; without a connection none can be.
-        round.failed(task, error)
+        round.failed(experiment, error)
         guard (try? state.postgres.open()) != nil else { return }
       }
     }

@@ -39,9 +39,9 @@ import Testing
   @Test("one that continues another reads what was committed since, and looks its units up")
   func continued() throws {
     let (stores, row) = try filled()
-    // As if no other test held a transaction open: what is older than the oldest is known.
+    // All that is committed, whoever else on the server has a transaction open.
     let visible = try stores.texts(
-      "SELECT format('%1$s:%1$s:', pg_snapshot_xmax(pg_current_snapshot()))")[0]
+      "SELECT format('%s:%s:', now, now) FROM pg_snapshot_xmax(pg_current_snapshot()) AS now")[0]
     let text = try plan(row, stores, visible: "'\(visible)'", nestedLoops: "on")
     #expect(text.contains("committed_in >= "), "\(text)")
     #expect(text.contains("sample_units_pkey"), "\(text)")
