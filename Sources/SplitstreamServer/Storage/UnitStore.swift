@@ -146,8 +146,8 @@ struct UnitStore {
     try session.rows(Self.findErased, []) { row throws(PostgresError) in try row.id(0) }
   }
 
-  /// Forgets the changes of an experiment of which nothing is kept; false when something is. To be called alone with the
-  /// experiment: a first snapshot under way may have seen the unit.
+  /// Forgets the changes of an experiment of which nothing is kept; false when something is. To be
+  /// called alone with the experiment: a first snapshot under way may have seen the unit.
   func forgetChanges(of experiment: ULID) throws(PostgresError) -> Bool {
     let marks = try session.rows(Self.readMarks, [.id(experiment)], Self.mark)
     guard marks.isEmpty else { return false }

@@ -6,7 +6,6 @@ import Testing
 @Suite struct EraseUnitTests {
   let server: RunningServer
   init() throws { server = try .shared() }
-  private init(on server: RunningServer) { self.server = server }
 
   private func erase(_ unit: String, from environment: String = "dev") async throws -> Int {
     try await server.call(
@@ -38,13 +37,6 @@ import Testing
 
   @Test("whatever table a unit is in, it is in none any more; others stay")
   func everywhere() async throws {
-    // The analysis of the others' server looks at nothing by itself.
-    let server = try RunningServer { $0.analysis.tickSeconds = 1 }
-    defer { server.stop() }
-    try await Self(on: server).eraseEverywhere()
-  }
-
-  private func eraseEverywhere() async throws {
     let (metric, eventKey) = try await server.metric()
     let group = try await server.call(
       .createMutexGroup, body: #"{"key":"\#(server.newName("group"))","name":"G"}"#)
