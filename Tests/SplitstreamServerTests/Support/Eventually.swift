@@ -3,11 +3,14 @@ struct NotEventually: Error, CustomStringConvertible {
   let description: String
 }
 
-/// Asks again and again, at most a minute, for what gives no signal by itself.
+/// Asks again and again, at most a minute, for what gives no signal by itself; and a hundred times
+/// at least: the threads that run tests are few, and one may be given back only after the minute.
 func eventually(_ what: String, _ isTrue: () async throws -> Bool) async throws {
   let end = ContinuousClock.now + .seconds(60)
+  var asked = 0
   while try await !isTrue() {
-    guard ContinuousClock.now < end else {
+    asked += 1
+    guard asked < 100 || ContinuousClock.now < end else {
       throw NotEventually(description: "not in a minute: \(what)")
     }
     try await Task.sleep(for: .milliseconds(10))
