@@ -47,7 +47,7 @@ import Testing
         try await #expect(buffer.accept([events[0]], shard: 1) == [.accepted])
       }
       replica.pause()
-      try await withBuffer(timeoutSeconds: 0.5) { buffer in
+      try await withBuffer(timeoutSeconds: 4) { buffer in
         for _ in 0..<2 {
           let error = await #expect(throws: StorageError.self) {
             try await buffer.accept([events[1]], shard: 1)
