@@ -62,6 +62,11 @@ import Testing
     defer { for server in servers { server.stop() } }
     let experiment = try await experiment(on: servers[0])
     let marker = try await self.experiment(on: servers[0])
+    let other = servers[1]
+    try await eventually("the other process knows both experiments") {
+      // It hears of them in the order of their creation.
+      try await assign("somebody", to: marker, on: other).status == 200
+    }
     let units = (0..<24).map { "unit\($0)" }
     /// Per unit the answer of each generation.
     var answers: [String: [[UInt8]]] = [:]

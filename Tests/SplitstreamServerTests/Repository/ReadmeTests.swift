@@ -63,17 +63,8 @@ import Testing
 
   /// What a script prints; a failure is an issue that shows it.
   private static func bash(_ script: String, in folder: String) throws -> String {
-    let process = Process()
-    process.executableURL = URL(filePath: "/bin/bash")
-    process.arguments = ["-c", script]
-    process.currentDirectoryURL = URL(filePath: folder)
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(output)")
-    return output
+    let run = try ProgramRun("/bin/bash", ["-c", script], in: folder)
+    #expect(run.status == 0, "\(run.output)")
+    return run.output
   }
 }

@@ -47,13 +47,23 @@ struct SwiftSource {
     Set(code.matches(of: /(^|[^.\w])([A-Z]\w*)/).map { String($0.2) })
   }
 
+  /// Statement by statement, and the expression only where a keyword stands: it is slow, and the
+  /// sources are long.
   private func declarations(in code: String, hidden: Bool) -> [String] {
     let declaration =
-      /([^\n;{}]*)\b(?:struct|class|enum|protocol|actor|typealias|associatedtype)\s+([A-Z]\w*)/
-    return code.matches(of: declaration)
+      /^(.*)\b(?:struct|class|enum|protocol|actor|typealias|associatedtype)\s+([A-Z]\w*)/
+    let keywords = [
+      "struct ", "class ", "enum ", "protocol ", "actor ", "typealias ", "associatedtype ",
+    ]
+    .map { Array($0.utf8) }
+    return code.utf8.split { Self.statementEnds.contains($0) }
+      .filter { statement in keywords.contains { statement.contains($0) } }
+      .compactMap { String(Substring($0)).firstMatch(of: declaration) }
       .filter { hidden || !$0.1.contains("private") }
       .map { String($0.2) }
   }
+
+  private static let statementEnds = Set("\n;{}".utf8)
 
   private var outermostCode: String {
     var depth = 0

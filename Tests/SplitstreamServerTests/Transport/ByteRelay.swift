@@ -63,7 +63,7 @@ extension TLSTesting {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/openssl")
     process.arguments = ["s_client", "-connect", "127.0.0.1:\(listener.port)"]
-    process.standardInput = Pipe()
+    process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()

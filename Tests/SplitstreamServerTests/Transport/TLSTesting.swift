@@ -78,18 +78,6 @@ struct TLSTesting {
   static func output(of program: String, _ arguments: [String], input: String = "") throws
     -> String
   {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/" + program)
-    process.arguments = arguments
-    let (output, source) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = output
-    process.standardInput = source
-    try process.run()
-    try source.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-    try source.fileHandleForWriting.close()
-    let data = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return String(decoding: data, as: UTF8.self)
+    try ProgramRun("/usr/bin/" + program, arguments, input: input).output
   }
 }
