@@ -4,9 +4,9 @@ enum Paging {
   static let limitMax = 200
 
   /// The page that a request asks for, of a list that takes no other parameters.
-  static func read(_ request: Request) throws -> Page {
+  static func read(_ request: Request, limitMax: Int = limitMax) throws -> Page {
     var query = try QueryReader(request)
-    let page = query.page()
+    let page = query.page(limitMax: limitMax)
     try query.finish()
     return page
   }

@@ -28,9 +28,9 @@ struct QueryReader {
   }
 
   /// `limit` and `cursor`. A page is read with one row more than asked: the sign of a next page.
-  mutating func page() -> Page {
-    let limit = read("limit", expected: "a whole number from 1 to \(Paging.limitMax)") { text in
-      Self.decimal(text).flatMap { (1...Paging.limitMax).contains($0) ? $0 : nil }
+  mutating func page(limitMax: Int = Paging.limitMax) -> Page {
+    let limit = read("limit", expected: "a whole number from 1 to \(limitMax)") { text in
+      Self.decimal(text).flatMap { (1...limitMax).contains($0) ? $0 : nil }
     }
     let before = id("cursor", expected: "the next_cursor of an earlier page")
     return Page(before: before, limit: (limit ?? Paging.limitDefault) + 1)

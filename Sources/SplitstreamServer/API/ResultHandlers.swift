@@ -18,8 +18,11 @@ struct GetResultsHistoryHandler: Handler {
   let experiments: ExperimentStore
   let snapshots: SnapshotReader
 
+  /// A year at the default cadence, and some on demand.
+  private static let limitMax = 2500
+
   func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let page = try Paging.read(request)
+    let page = try Paging.read(request, limitMax: Self.limitMax)
     let experiment = try await experiments.find(request.pathParameters[0], for: caller)
     let found = try await snapshots.history(of: experiment.id, page: page)
     let shown = found.prefix(page.limit - 1)

@@ -115,6 +115,11 @@ import Testing
     }
     #expect(found == found.sorted(by: >))
     #expect(Set(found) == Set(made) && found.count == 7)
+    let whole = try await server.call(.getResultsHistory, experiment.id, query: "limit=2500")
+    #expect(whole.json["snapshots"]?.elements.compactMap { $0["id"]?.string } == found)
+    #expect(whole.json["next_cursor"]?.isNull == true)
+    let over = try await server.call(.getResultsHistory, experiment.id, query: "limit=2501")
+    #expect(over.status == 422)
   }
 
   @Test("snapshots asked for at once are all made, and each peek counts")
