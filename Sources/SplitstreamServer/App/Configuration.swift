@@ -84,6 +84,7 @@ struct Configuration: Sendable {
 
   struct Analysis: Sendable {
     var tickSeconds = 5
+    var parallelMax = 2
     var onDemandWaitSeconds = 30
   }
 

@@ -178,6 +178,9 @@ struct ConfigurationKey: Sendable {
       "analysis", "tick_seconds", .integer(1...3_600, unit: "s", \.analysis.tickSeconds),
       "How often due snapshots are looked for."),
     key(
+      "analysis", "parallel_max", .integer(1...32, unit: "", \.analysis.parallelMax),
+      "How many experiments are computed at the same time, each on a connection of its own."),
+    key(
       "analysis", "on_demand_wait_seconds",
       .integer(1...600, unit: "s", \.analysis.onDemandWaitSeconds),
       "How long a snapshot on demand waits for events on their way; then 503."),

@@ -80,7 +80,8 @@ final class Server: Sendable {
       leaseSeconds: configuration.events.chunkLeaseSeconds,
       retentionDays: configuration.events.retentionDays, log: log
     ) { holders.shards }
-    let analysis = AnalysisJob(postgres: postgres, log: log)
+    let analysis = AnalysisJob(
+      postgres: postgres, parallelMax: configuration.analysis.parallelMax, log: log)
     let keyUsage = KeyUsage()
     let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)
     let schedule = ScheduleJob(postgres: postgres, clock: clock, log: log)

@@ -22,13 +22,13 @@ final class AnalysisJob: Sendable {
   private let forgetting: JobQueue<State>
   private let log: Logger
 
-  /// Experiments that are computed at the same time, each on a connection of its own.
-  private static let atOnce = 2
   private static let dueMax = 1000
   /// A first snapshot of many millions of events is one statement.
   private static let statementSeconds = 900.0
 
-  init(postgres: PostgresAddress, log: Logger) {
+  /// - Parameter parallelMax: experiments that are computed at the same time, each on a connection
+  ///   of its own.
+  init(postgres: PostgresAddress, parallelMax: Int, log: Logger) {
     func state(_ name: String) -> State {
       State(
         postgres: SessionHolder(
@@ -36,7 +36,7 @@ final class AnalysisJob: Sendable {
         ids: ULIDGenerator(refill: { IDSource.randomWords() }), failures: FailureLog(log))
     }
     scheduled = JobQueue("analysis", state: state("splitstream analysis"))
-    helpers = (1..<Self.atOnce).map { _ in
+    helpers = (1..<parallelMax).map { _ in
       JobQueue("analysis helper", state: state("splitstream analysis"))
     }
     onDemand = JobQueue("analysis on demand", state: state("splitstream analysis on demand"))

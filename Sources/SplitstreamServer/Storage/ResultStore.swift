@@ -57,8 +57,7 @@ struct ResultStore {
     try session.script(
       """
       SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-      SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;
-      SET LOCAL work_mem = '64MB'
+      SET LOCAL jit = off; SET LOCAL work_mem = '64MB'
       """)
     guard
       let time = try session.rows(

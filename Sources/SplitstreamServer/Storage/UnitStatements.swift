@@ -1,9 +1,11 @@
 /// The rules of attribution as SQL: from exposures and events to units, from units to sums.
 /// `Attribution` says the same in memory, and the tests hold one against the other.
 ///
-/// Both statements bring a series forward from `pg_snapshot` $visible, or make it from nothing when
-/// that is NULL. They are planned anew each time with their values known, so a branch that does not
-/// apply costs nothing.
+/// `begin…` makes a series from nothing: tables are read whole and joined whole, planned with the
+/// values known. `bring…` brings it forward from a `pg_snapshot`: what is new is found by an index,
+/// and all that belongs to it is looked up, row by row. PostgreSQL's statistics know nothing of a
+/// series just written, so nothing is left to its guesses: `LATERAL (… OFFSET 0)` is a look-up
+/// whatever it expects, and one plan serves every experiment.
 enum UnitStatements {
   /// How a unit's events become its amount.
   enum Summary: String, CaseIterable {
@@ -37,12 +39,39 @@ enum UnitStatements {
     return min(ISODuration(metric.unitDedupWindow)?.microseconds ?? 0, longest)
   }
 
-  /// Which unit counts for what: its earliest usable exposure decides. Answers the earliest
-  /// exposure of a unit that is new, or counts differently now; such a unit's values are dropped
-  /// here and read anew by `bringValues`.
+  /// Which unit counts for what: its earliest usable exposure decides.
   ///
-  /// `$1` experiment, `$2` start, `$3` end, `$4` as of, `$5` series, `$6` run, `$7` visible, `$8`
-  /// the series of values.
+  /// `$1` experiment, `$2` start, `$3` end, `$4` as of, `$5` series, `$6` run.
+  static let beginSample = Statement(
+    name: "units_begin_sample",
+    sql: """
+      WITH told AS (DELETE FROM changed_units WHERE experiment_id = $1),
+      usable AS (
+        SELECT x.unit_id, x.variant_id, x.exposed_at, coalesce(a.epoch, 1) AS epoch,
+          first_value(x.variant_id) OVER (PARTITION BY x.unit_id ORDER BY x.exposed_at, x.id) AS first_variant_id
+        FROM exposure_events x LEFT JOIN assignments a USING (experiment_id, unit_id)
+        WHERE x.experiment_id = $1 AND \(isUsable)),
+      first AS (
+        SELECT unit_id, first_variant_id AS variant_id, epoch, min(exposed_at) AS exposed_at,
+          bool_or(variant_id <> first_variant_id) AS has_several
+        FROM usable GROUP BY unit_id, first_variant_id, epoch),
+      stored AS (
+        INSERT INTO sample_units (series_id, unit_id, variant_id, epoch, exposed_at, has_several, run)
+        SELECT $5, unit_id, variant_id, epoch, exposed_at, has_several, $6 FROM first),
+      ahead AS (
+        INSERT INTO changed_units (experiment_id, unit_id, is_erased)
+        SELECT DISTINCT $1, unit_id, false FROM exposure_events
+        WHERE experiment_id = $1 AND (exposed_at > $4 OR superseded_at > $4))
+      \(addSums)
+      SELECT $5, variant_id, epoch, count(*), sum(has_several::int), 0, 0, 0, 0, 0, 0, 0, 0
+      FROM first GROUP BY variant_id, epoch
+      """)
+
+  /// The same for units whose exposures changed. Answers the earliest exposure of a unit that is
+  /// new, or counts differently now; such a unit's values are dropped here and read anew by
+  /// `bringValues`.
+  ///
+  /// `$1` to `$6` as above, `$7` visible, `$8` the series of values.
   static let bringSample = Statement(
     name: "units_bring_sample",
     sql: """
@@ -51,52 +80,56 @@ enum UnitStatements {
         SELECT unit_id FROM told
         UNION
         SELECT unit_id FROM exposure_events
-        WHERE experiment_id = $1
-          AND ($7::text IS NULL OR committed_in >= pg_snapshot_xmin($7::text::pg_snapshot)
-            AND NOT pg_visible_in_snapshot(committed_in, $7::text::pg_snapshot))),
+        WHERE experiment_id = $1 AND committed_in >= (SELECT pg_snapshot_xmin($7::text::pg_snapshot))
+          AND NOT pg_visible_in_snapshot(committed_in, (SELECT $7::text::pg_snapshot))),
+      exposed AS (
+        SELECT unit_id, x.*
+        FROM touched CROSS JOIN LATERAL (
+          SELECT variant_id, generation, exposed_at, superseded_at, id FROM exposure_events
+          WHERE experiment_id = $1 AND unit_id = touched.unit_id OFFSET 0) x),
       usable AS (
         SELECT unit_id, x.variant_id, x.exposed_at, x.id, coalesce(a.epoch, 1) AS epoch
-        FROM touched JOIN exposure_events x USING (unit_id) LEFT JOIN assignments a USING (experiment_id, unit_id)
-        WHERE x.experiment_id = $1 AND x.exposed_at >= $2 AND x.exposed_at <= $3
-          AND (x.superseded_at IS NULL OR x.superseded_at > $4)
-          AND x.variant_id IN (SELECT id FROM variants WHERE experiment_id = $1)
-          -- One that was logged while its unit was re-bucketed is of a generation that is gone.
-          AND (x.superseded_at > $4 OR x.generation >= coalesce(a.generation, 1))
-          AND a.reason IS DISTINCT FROM 'forced'),
+        FROM exposed x LEFT JOIN LATERAL (
+          SELECT epoch, generation, reason FROM assignments
+          WHERE experiment_id = $1 AND unit_id = x.unit_id OFFSET 0) a ON true
+        WHERE \(isUsable)),
       first AS (
         SELECT DISTINCT ON (unit_id) unit_id, variant_id, epoch, exposed_at
         FROM usable ORDER BY unit_id, exposed_at, id),
       multiple AS (SELECT unit_id FROM usable GROUP BY unit_id HAVING count(DISTINCT variant_id) > 1),
       moved AS (
         SELECT touched.unit_id, s.variant_id AS old_variant_id, s.epoch AS old_epoch, s.has_several AS had_several,
-          s.run, first.variant_id, first.epoch, first.exposed_at, multiple.unit_id IS NOT NULL AS has_several,
+          s.run, s.place, first.variant_id, first.epoch, first.exposed_at, multiple.unit_id IS NOT NULL AS has_several,
           (s.variant_id, s.epoch, s.exposed_at)
             IS DISTINCT FROM (first.variant_id, first.epoch, first.exposed_at) AS is_new
         FROM touched
         LEFT JOIN first USING (unit_id)
         LEFT JOIN multiple USING (unit_id)
-        LEFT JOIN sample_units s ON s.series_id = $5 AND s.unit_id = touched.unit_id
+        LEFT JOIN LATERAL (
+          SELECT ctid AS place, variant_id, epoch, exposed_at, has_several, run FROM sample_units
+          WHERE series_id = $5 AND unit_id = touched.unit_id OFFSET 0) s ON true
         WHERE (s.variant_id, s.epoch, s.exposed_at, coalesce(s.has_several, false)) IS DISTINCT FROM
           (first.variant_id, first.epoch, first.exposed_at, multiple.unit_id IS NOT NULL)),
       gone AS (
-        DELETE FROM sample_units s USING moved m
-        WHERE s.series_id = $5 AND s.unit_id = m.unit_id AND m.variant_id IS NULL),
+        DELETE FROM sample_units
+        WHERE ctid = ANY (ARRAY (SELECT place FROM moved WHERE variant_id IS NULL))),
       stored AS (
         INSERT INTO sample_units (series_id, unit_id, variant_id, epoch, exposed_at, has_several, run)
         SELECT $5, unit_id, variant_id, epoch, exposed_at, has_several, CASE WHEN is_new THEN $6 ELSE run END
-        FROM moved WHERE variant_id IS NOT NULL
+        FROM moved WHERE variant_id IS NOT NULL ORDER BY unit_id
         ON CONFLICT (series_id, unit_id) DO UPDATE SET variant_id = excluded.variant_id, epoch = excluded.epoch,
           exposed_at = excluded.exposed_at, has_several = excluded.has_several, run = excluded.run),
-      dropped AS (
-        DELETE FROM unit_values v USING moved m
-        WHERE v.series_id = ANY ($8::bigint[]) AND v.unit_id = m.unit_id AND m.is_new
-          AND m.old_variant_id IS NOT NULL
-        RETURNING v.*, m.old_variant_id, m.old_epoch),
+      outdated AS (
+        SELECT v.*, m.old_variant_id, m.old_epoch
+        FROM moved m CROSS JOIN LATERAL (
+          SELECT ctid AS place, * FROM unit_values
+          WHERE series_id = ANY ($8::bigint[]) AND unit_id = m.unit_id OFFSET 0) v
+        WHERE m.is_new AND m.old_variant_id IS NOT NULL),
+      dropped AS (DELETE FROM unit_values WHERE ctid = ANY (ARRAY (SELECT place FROM outdated))),
       -- Only a clock that was set back makes them; the next snapshot looks at them again.
       ahead AS (
         INSERT INTO changed_units (experiment_id, unit_id, is_erased)
-        SELECT DISTINCT $1, unit_id, false FROM touched JOIN exposure_events x USING (unit_id)
-        WHERE x.experiment_id = $1 AND (x.exposed_at > $4 OR x.superseded_at > $4)),
+        SELECT DISTINCT $1, unit_id, false FROM exposed WHERE exposed_at > $4 OR superseded_at > $4),
       change AS (
         SELECT $5::bigint AS series_id, variant_id, epoch, 1 AS units, has_several::int AS several,
           0 AS converted, 0::bigint AS late, 0::bigint AS invalid, 0::numeric AS amount,
@@ -109,7 +142,7 @@ enum UnitStatements {
         UNION ALL
         SELECT series_id, old_variant_id, old_epoch, 0, 0, -converted::int, -late, -invalid, -amount,
           -amount * amount, -events, -events::numeric * events, -amount * events
-        FROM dropped),
+        FROM outdated),
       summed AS (
         \(addSums)
         SELECT series_id, variant_id, epoch, sum(units), sum(several), sum(converted), sum(late), sum(invalid),
@@ -119,78 +152,147 @@ enum UnitStatements {
       SELECT min(exposed_at) FROM moved WHERE is_new
       """)
 
+  /// Of an exposure `x` and its unit's assignment `a`.
+  private static let isUsable = """
+    x.exposed_at >= $2 AND x.exposed_at <= $3
+          AND (x.superseded_at IS NULL OR x.superseded_at > $4)
+          AND x.variant_id IN (SELECT id FROM variants WHERE experiment_id = $1)
+          -- One that was logged while its unit was re-bucketed is of a generation that is gone.
+          AND (x.superseded_at > $4 OR x.generation >= coalesce(a.generation, 1))
+          AND a.reason IS DISTINCT FROM 'forced'
+    """
+
   /// Every unit's value of one metric. An event counts from its unit's first exposure to the end,
-  /// if it had been received by then and no more than 30 days after it occurred. It is new to the
-  /// series if it was not visible then, or lay beyond that snapshot's time, or if its unit is new.
+  /// if it had been received by then and no more than 30 days after it occurred.
   ///
   /// `$1` series, `$2` series of the sample, `$3` environment, `$4` event key, `$5` start, `$6`
-  /// end, `$7` the first event id after as-of; of the snapshot before: `$8` visible, `$9` end,
-  /// `$10` the first event id after as-of, `$11` the newest; `$12` since when events may be new,
-  /// `$13` run, `$14` summary, `$15` path, `$16` window.
+  /// end, `$7` the first event id after as-of, `$8` summary, `$9` path, `$10` window.
+  static let beginValues = Statement(
+    name: "units_begin_values",
+    sql: """
+      WITH fresh AS (
+        SELECT \(freshColumns)
+        FROM events e
+        JOIN sample_units s ON s.series_id = $2 AND s.unit_id = e.unit_id AND s.exposed_at <= e.occurred_at
+        WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime)
+        OFFSET 0),
+      \(measured),
+      joined AS (
+        SELECT b.*, 0::numeric AS old_amount, 0::bigint AS old_events, 0::bigint AS old_late,
+          0::bigint AS old_invalid, false AS had_converted, NULL::timestamptz[] AS old_occurred
+        FROM brought b),
+      \(storeValues)
+      """)
+
+  /// The same from the events that are new to the series: not visible then, or beyond that
+  /// snapshot's time, or of a unit that is new. Of the last kind are all since `$15`.
+  ///
+  /// `$1` to `$10` as above; of the snapshot before: `$11` visible, `$12` end, `$13` the first
+  /// event id after as-of, `$14` the newest; `$15` since when events may be new, `$16` run.
   static let bringValues = Statement(
     name: "units_bring_values",
     sql: """
-      WITH fresh AS (
-        SELECT e.unit_id, s.variant_id, s.epoch, e.occurred_at, e.late,
-          CASE WHEN $15::text IS NOT NULL
-            THEN jsonb_path_query_first(e.properties, $15::text::jsonpath, '{}', true) END AS found
-        FROM events e
-        JOIN sample_units s ON s.series_id = $2 AND s.unit_id = e.unit_id AND s.exposed_at <= e.occurred_at
-        WHERE e.environment_id = $3 AND e.event_key = $4 AND e.occurred_at >= $5 AND e.occurred_at <= $6
-          AND e.event_id < $7 AND (NOT e.late OR ulid_time(e.event_id) - e.occurred_at <= interval '30 days')
-          AND ($8::text IS NULL OR
-            (e.committed_in >= pg_snapshot_xmin($8::text::pg_snapshot) OR e.occurred_at >= $12
-              OR e.event_id >= $10 AND e.event_id <= $11)
-            AND (s.run = $13 OR NOT (pg_visible_in_snapshot(e.committed_in, $8::text::pg_snapshot)
-              AND e.occurred_at <= $9 AND e.event_id < $10)))
+      WITH candidates AS (
+        -- Each part has one index that fits; what else must hold of them is asked outside.
+        SELECT 1 AS part, \(candidateColumns) FROM events
+        WHERE environment_id = $3 AND event_key = $4
+          AND committed_in >= (SELECT pg_snapshot_xmin($11::text::pg_snapshot))
+        UNION ALL
+        SELECT 2, \(candidateColumns) FROM events
+        WHERE environment_id = $3 AND event_key = $4 AND occurred_at >= $15
+        UNION ALL
+        SELECT 3, \(candidateColumns) FROM events WHERE event_id >= $13 AND event_id <= $14
         OFFSET 0),
-      -- OFFSET 0 keeps PostgreSQL from reading a property once for each use of its value.
+      fresh AS (
+        SELECT \(freshColumns)
+        FROM (
+          SELECT * FROM candidates e
+          WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime)
+            AND (part = 1 OR committed_in < (SELECT pg_snapshot_xmin($11::text::pg_snapshot))
+              AND (part = 2 OR occurred_at < $15))
+          ORDER BY unit_id) e
+        CROSS JOIN LATERAL (
+          SELECT variant_id, epoch, run FROM sample_units
+          WHERE series_id = $2 AND unit_id = e.unit_id AND exposed_at <= e.occurred_at OFFSET 0) s
+        WHERE s.run = $16 OR NOT (
+          pg_visible_in_snapshot(e.committed_in, (SELECT $11::text::pg_snapshot))
+          AND e.occurred_at <= $12 AND e.event_id < $13)
+        OFFSET 0),
+      \(measured),
+      joined AS (
+        SELECT b.*, coalesce(v.amount, 0) AS old_amount, coalesce(v.events, 0) AS old_events,
+          coalesce(v.late, 0) AS old_late, coalesce(v.invalid, 0) AS old_invalid,
+          coalesce(v.converted, false) AS had_converted, v.occurred AS old_occurred
+        FROM (SELECT * FROM brought ORDER BY unit_id) b
+        LEFT JOIN LATERAL (
+          SELECT * FROM unit_values WHERE series_id = $1 AND unit_id = b.unit_id OFFSET 0) v ON true),
+      \(storeValues)
+      \(orAddToSums)
+      """)
+
+  private static let candidateColumns =
+    "environment_id, event_key, unit_id, occurred_at, late, event_id, committed_in, properties"
+
+  private static let freshColumns = """
+    e.unit_id, s.variant_id, s.epoch, e.occurred_at, e.late,
+          CASE WHEN $9::text IS NOT NULL
+            THEN jsonb_path_query_first(e.properties, (SELECT $9::text::jsonpath), '{}', true) END AS found
+    """
+
+  private static let isInTime = """
+    e.occurred_at >= $5 AND e.occurred_at <= $6
+          AND e.event_id < $7 AND (NOT e.late OR ulid_time(e.event_id) - e.occurred_at <= interval '30 days')
+    """
+
+  /// From `fresh` events to what they bring to each unit, `brought`.
+  private static let measured = """
+    -- OFFSET 0 keeps PostgreSQL from reading a property once for each use of its value.
       measured AS (
         SELECT unit_id, variant_id, epoch, occurred_at, late,
-          CASE WHEN $15 IS NULL THEN 1
-            WHEN $14::text <> 'sum' AND jsonb_typeof(found) = 'boolean' THEN found::boolean::int
+          CASE WHEN $9 IS NULL THEN 1
+            WHEN $8::text <> 'sum' AND jsonb_typeof(found) = 'boolean' THEN found::boolean::int
             ELSE measured_number(found) END AS value
         FROM fresh OFFSET 0),
       brought AS (
         SELECT unit_id, variant_id, epoch, count(value) AS events, count(value) FILTER (WHERE late) AS late,
           count(*) - count(value) AS invalid,
-          coalesce(CASE $14 WHEN 'binary' THEN bool_or(value <> 0)::int WHEN 'count' THEN count(value)
+          coalesce(CASE $8 WHEN 'binary' THEN bool_or(value <> 0)::int WHEN 'count' THEN count(value)
             WHEN 'sum' THEN sum(value) END, 0) AS amount,
-          CASE $14 WHEN 'windows' THEN
-            array_agg(occurred_at ORDER BY occurred_at) FILTER (WHERE value IS NOT NULL) END AS occurred
-        FROM measured GROUP BY unit_id, variant_id, epoch),
-      joined AS (
-        SELECT b.*, coalesce(v.amount, 0) AS old_amount, coalesce(v.events, 0) AS old_events,
-          coalesce(v.late, 0) AS old_late, coalesce(v.invalid, 0) AS old_invalid,
-          coalesce(v.converted, false) AS had_converted,
-          CASE WHEN $14 <> 'windows' THEN NULL WHEN v.occurred IS NULL THEN b.occurred
-            ELSE ARRAY (SELECT t FROM unnest(v.occurred || b.occurred) AS t ORDER BY t) END AS all_occurred
-        FROM brought b LEFT JOIN unit_values v ON v.series_id = $1 AND v.unit_id = b.unit_id),
-      valued AS (
-        SELECT *, CASE $14 WHEN 'binary' THEN greatest(old_amount, amount)
-            WHEN 'windows' THEN
-              coalesce(count_outside_windows(all_occurred, $16::bigint * interval '1 microsecond'), 0)
-            ELSE old_amount + amount END AS new_amount
+          CASE $8 WHEN 'windows' THEN
+            array_agg(occurred_at) FILTER (WHERE value IS NOT NULL) END AS occurred
+        FROM measured GROUP BY unit_id, variant_id, epoch)
+    """
+
+  /// From `joined`, what a unit had and what it is brought, to its value and the sums.
+  private static let storeValues = """
+    ordered AS (
+        SELECT *, CASE WHEN $8 = 'windows' THEN
+            ARRAY (SELECT t FROM unnest(old_occurred || occurred) AS t ORDER BY t) END AS all_occurred
         FROM joined),
+      valued AS (
+        SELECT *, CASE $8 WHEN 'binary' THEN greatest(old_amount, amount)
+            WHEN 'windows' THEN
+              coalesce(count_outside_windows(all_occurred, $10::bigint * interval '1 microsecond'), 0)
+            ELSE old_amount + amount END AS new_amount
+        FROM ordered),
       stored AS (
         INSERT INTO unit_values (series_id, unit_id, converted, amount, events, late, invalid, occurred)
-        SELECT $1, unit_id, CASE $14 WHEN 'binary' THEN new_amount <> 0 ELSE old_events + events > 0 END,
+        SELECT $1, unit_id, CASE $8 WHEN 'binary' THEN new_amount <> 0 ELSE old_events + events > 0 END,
           new_amount, old_events + events, old_late + late, old_invalid + invalid, all_occurred
-        FROM valued
+        FROM valued ORDER BY unit_id
         ON CONFLICT (series_id, unit_id) DO UPDATE SET converted = excluded.converted,
           amount = excluded.amount, events = excluded.events, late = excluded.late, invalid = excluded.invalid,
           occurred = excluded.occurred)
       \(addSums)
       SELECT $1, variant_id, epoch, 0, 0,
-        sum((CASE $14 WHEN 'binary' THEN new_amount <> 0 ELSE old_events + events > 0 END)::int
+        sum((CASE $8 WHEN 'binary' THEN new_amount <> 0 ELSE old_events + events > 0 END)::int
           - had_converted::int),
         sum(late), sum(invalid), sum(new_amount - old_amount),
         sum(new_amount * new_amount - old_amount * old_amount), sum(events),
         sum((old_events + events)::numeric * (old_events + events) - old_events::numeric * old_events),
         sum(new_amount * (old_events + events) - old_amount * old_events)
       FROM valued GROUP BY variant_id, epoch
-      \(orAddToSums)
-      """)
+    """
 
   private static let addSums = """
     INSERT INTO unit_sums AS s

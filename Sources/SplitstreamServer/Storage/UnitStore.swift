@@ -95,14 +95,19 @@ struct UnitStore {
     _ series: Int, of experiment: Experiment, run: Int, after last: Mark?, valued: [Int],
     to period: ResultStore.Period
   ) throws(PostgresError) -> Timestamp? {
-    try prepare(anew: last == nil)
+    let values: [PostgresValue] = [
+      .id(experiment.id), .instant(period.startedAt), .instant(period.end), .instant(period.asOf),
+      .int(series), .int(run),
+    ]
+    try session.script(Self.settings(anew: last == nil))
+    guard let last else {
+      // Sorted once by unit, which the windows need.
+      try session.script("SET LOCAL enable_sort = on")
+      try session.execute(UnitStatements.beginSample, values)
+      return nil
+    }
     return try session.rows(
-      UnitStatements.bringSample,
-      [
-        .id(experiment.id), .instant(period.startedAt), .instant(period.end),
-        .instant(period.asOf), .int(series), .int(run), .optional(text: last?.visible),
-        .ints(valued),
-      ]
+      UnitStatements.bringSample, values + [.text(last.visible), .ints(valued)]
     ) { row throws(PostgresError) in try row.instantOrNil(0) }.first.flatMap { $0 }
   }
 
@@ -112,26 +117,40 @@ struct UnitStore {
   ) throws(PostgresError) {
     let definition = metric.definition
     let summary = UnitStatements.Summary(definition)
-    let since = last.map { min($0.end, firstNew ?? $0.end) }
-    try prepare(anew: last == nil)
+    let values: [PostgresValue] = [
+      .int(series), .int(sample), .id(experiment.definition.environmentID),
+      .text(definition.eventKey), .instant(period.startedAt), .instant(period.end),
+      .id(Self.firstEvent(after: period.asOf)), .text(summary.rawValue),
+      .text(orNull: summary.path(definition)?.jsonpath),
+      .int(UnitStatements.windowMicroseconds(definition)),
+    ]
+    guard let last else {
+      try session.script(Self.settings(anew: true))
+      try session.execute(UnitStatements.beginValues, values)
+      try session.script(Self.settings(anew: false))
+      return
+    }
     try session.execute(
       UnitStatements.bringValues,
-      [
-        .int(series), .int(sample), .id(experiment.definition.environmentID),
-        .text(definition.eventKey), .instant(period.startedAt), .instant(period.end),
-        .id(Self.firstEvent(after: period.asOf)), .optional(text: last?.visible),
-        .optional(timestamp: last?.end.microseconds),
-        .id(last.map { Self.firstEvent(after: $0.asOf) }), .id(last?.newestEvent),
-        .optional(timestamp: since?.microseconds), .int(run), .text(summary.rawValue),
-        .text(orNull: summary.path(definition)?.jsonpath),
-        .int(UnitStatements.windowMicroseconds(definition)),
+      values + [
+        .text(last.visible), .instant(last.end), .id(Self.firstEvent(after: last.asOf)),
+        .id(last.newestEvent), .instant(min(last.end, firstNew ?? last.end)), .int(run),
       ])
   }
 
-  /// Right after many events came in, PostgreSQL takes the tables for small, and would compare
-  /// every unit with every event; of a few new ones each is best looked up.
-  private func prepare(anew isAnew: Bool) throws(PostgresError) {
-    try session.script("SET LOCAL enable_nestloop = \(isAnew ? "off" : "on")")
+  /// How the open transaction's next statements are planned.
+  ///
+  /// From nothing: tables are joined whole, since PostgreSQL takes what was just written for a row
+  /// or two; and it would sort millions of events where a hash table of their units will do.
+  /// Continued: one plan for all experiments, which does not depend on how large the tables are on
+  /// the day it is made.
+  static func settings(anew isAnew: Bool) -> String {
+    """
+    SET LOCAL enable_nestloop = off;
+    SET LOCAL plan_cache_mode = \(isAnew ? "force_custom_plan" : "force_generic_plan");
+    SET LOCAL enable_seqscan = \(isAnew ? "on" : "off");
+    SET LOCAL enable_sort = \(isAnew ? "off" : "on")
+    """
   }
 
   /// The smallest id of an event that is received after a time.

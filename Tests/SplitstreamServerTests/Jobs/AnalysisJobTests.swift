@@ -5,8 +5,10 @@ import Testing
 
 /// Snapshots: computed when they are due and when asked for, whatever happens beside them.
 @Suite struct AnalysisJobTests {
-  private static func job(_ stores: StorageTesting) throws -> AnalysisJob {
-    AnalysisJob(postgres: try PostgresAddress(parsing: stores.postgresURL), log: .silent)
+  private static func job(_ stores: StorageTesting, parallelMax: Int = 2) throws -> AnalysisJob {
+    AnalysisJob(
+      postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: parallelMax,
+      log: .silent)
   }
 
   /// A snapshot of an earlier time, as far as the due date and the latch look at it.
@@ -106,6 +108,64 @@ import Testing
     try await stores.waitUntil("SELECT (count(*) = 2)::int FROM analysis_snapshots")
     let flags = try stores.texts("SELECT on_demand::text FROM analysis_snapshots")
     #expect(flags == ["false", "false"])
+  }
+
+  @Test("as many as configured are computed at the same time, those that wait longest first")
+  func bounded() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let rows = (0..<6).map { index in
+      ExperimentRow { $0.startedAt = ServerClock.processTime().adding(days: index - 9) }
+    }
+    for row in rows.shuffled() { try row.insert(in: session) }
+    let job = try Self.job(stores, parallelMax: 3)
+    defer { job.stop() }
+    // Nobody can store a snapshot before all that may begin have begun.
+    try session.script("BEGIN; LOCK TABLE analysis_snapshots IN SHARE MODE")
+    job.start(everySeconds: 1)
+    try await stores.waitUntil(
+      """
+      SELECT (count(*) = 3)::int FROM pg_locks
+      WHERE relation = 'analysis_snapshots'::regclass AND NOT granted
+      """)
+    let busy = try stores.count(
+      """
+      SELECT count(*) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'splitstream analysis'
+        AND state <> 'idle'
+      """)
+    #expect(busy == 3)
+    try session.script("COMMIT")
+    try await stores.waitUntil("SELECT (count(*) = 6)::int FROM analysis_snapshots")
+    let order = try stores.texts(
+      "SELECT experiment_id::text FROM analysis_snapshots ORDER BY computed_at")
+    #expect(Set(order.prefix(3)) == Set(rows.prefix(3).map(\.id.uuidText)))
+  }
+
+  @Test("one that takes long holds up no other")
+  func fair() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let rows = (0..<5).map { index in
+      ExperimentRow { $0.startedAt = ServerClock.processTime().adding(days: index - 9) }
+    }
+    for row in rows { try row.insert(in: session) }
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    // The first in the line waits for somebody else's work on it.
+    let held = try stores.session()
+    let key = PostgresValue.int(Int(bitPattern: UInt(rows[0].id.low)))
+    try held.execute(UnitStore.lock, [key])
+    job.start(everySeconds: 1)
+    try await stores.waitUntil("SELECT (count(*) = 4)::int FROM analysis_snapshots")
+    let without = try stores.texts(
+      """
+      SELECT e.id::text FROM experiments e LEFT JOIN analysis_snapshots s ON s.experiment_id = e.id
+      WHERE s.id IS NULL
+      """)
+    #expect(without == [rows[0].id.uuidText])
+    held.close()
+    try await stores.waitUntil("SELECT (count(*) = 5)::int FROM analysis_snapshots")
   }
 
   /// Each would refuse or hold up the others if peeks and reading were one transaction.

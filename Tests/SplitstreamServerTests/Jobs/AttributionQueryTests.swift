@@ -57,7 +57,8 @@ import Testing
     let session = try stores.session()
     try row.insert(in: session)
     try row.addEpoch(2, weights: [40, 40, 20], in: session)
-    let job = AnalysisJob(postgres: try PostgresAddress(parsing: stores.postgresURL), log: .silent)
+    let job = AnalysisJob(
+      postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: 2, log: .silent)
     defer { job.stop() }
 
     var random = SplitMix64(seed: seed)
@@ -114,38 +115,11 @@ import Testing
   private func rebuild(_ row: ExperimentRow, _ job: AnalysisJob, _ stores: StorageTesting)
     async throws
   {
-    func rows() throws -> [String] {
-      let of = "JOIN analysis_series a ON a.id = s.series_id WHERE a.experiment_id = $1"
-      return try [
-        "SELECT concat_ws('|', unit_id, variant_id, epoch, exposed_at, has_several) FROM sample_units s \(of)",
-        """
-        SELECT concat_ws('|', subject_id, unit_id, converted, trim_scale(amount), events, late, invalid, occurred)
-        FROM unit_values s \(of)
-        """,
-        """
-        SELECT concat_ws('|', subject_id, variant_id, epoch, units, several, converted, late, invalid,
-          trim_scale(amount), trim_scale(amount_squares), events, event_squares, trim_scale(products))
-        FROM unit_sums s \(of)
-          AND (units, events, late, invalid) IS DISTINCT FROM (0::bigint, 0::numeric, 0::bigint, 0::bigint)
-        """,
-      ].flatMap { try stores.texts($0, .id(row.id)).sorted() }
-    }
-    let brought = try rows()
-    let session = try stores.session()
-    for table in ["sample_units", "unit_values", "unit_sums"] {
-      let empty = Statement(
-        name: "empty_\(table)",
-        sql: """
-          DELETE FROM \(table) WHERE series_id IN (
-            SELECT id FROM analysis_series WHERE experiment_id = $1)
-          """)
-      try session.execute(empty, [.id(row.id)])
-    }
-    let forget = Statement(
-      name: "forget", sql: "DELETE FROM analysis_series WHERE experiment_id = $1")
-    try session.execute(forget, [.id(row.id)])
+    let state = AnalysisState(stores: stores, experiment: row.id)
+    let brought = try state.rows()
+    try state.forget()
     _ = try await job.compute(row.id, peek: .sample(row))
-    #expect(try rows() == brought)
+    #expect(try state.rows() == brought)
     #expect(brought.count > 200)
   }
 
