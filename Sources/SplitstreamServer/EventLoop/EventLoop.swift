@@ -282,6 +282,9 @@ struct Readiness: OptionSet, Sendable {
   static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
   static let error = Readiness(rawValue: EPOLLERR.rawValue)
   static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
+  /// Asks to be told once of what comes, not in every turn while it is there: the kernel need not
+  /// look at the descriptor again before each wait.
+  static let edge = Readiness(rawValue: EPOLLET.rawValue)
 }
 
 /// The kernel refused what a loop needs.

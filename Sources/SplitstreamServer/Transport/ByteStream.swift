@@ -4,6 +4,10 @@ import Glibc
 struct ByteStream {
   let fd: Int32
   private(set) var tls: TLSSession?
+  /// Whether the socket may hold more than the last call received.
+  private var hasMoreInput = false
+  /// The loop has told of the end behind the last bytes: it makes no edge of its own.
+  private var isEndTold = false
 
   /// What one call came to.
   enum Outcome: Equatable {
@@ -19,14 +23,17 @@ struct ByteStream {
     self.tls = tls
   }
 
-  /// Whether bytes have been taken from the socket and not been read: the loop knows nothing of
-  /// them.
-  var hasBufferedInput: Bool { tls?.hasBufferedInput ?? false }
+  /// Whether there may be bytes to receive that the loop does not tell of: TLS has taken them from
+  /// the socket, or an edge-triggered loop has told of them already.
+  var hasUntoldInput: Bool { tls?.hasBufferedInput ?? hasMoreInput }
 
   /// Receives what there is, at most as much as there is room for.
-  func receive(into room: UnsafeMutableRawBufferPointer) -> Outcome {
+  mutating func receive(into room: UnsafeMutableRawBufferPointer) -> Outcome {
     if let tls { return tls.receive(into: room) }
-    return Self.outcome(ofReceiving: recv(fd, room.baseAddress, room.count, 0))
+    let count = recv(fd, room.baseAddress, room.count, 0)
+    // What comes after a call that found less than it could take is news to the loop.
+    hasMoreInput = count == room.count || isEndTold && count > 0
+    return Self.outcome(ofReceiving: count)
   }
 
   /// Sends once, as much as the kernel has room for.
@@ -64,8 +71,11 @@ struct ByteStream {
 
   /// TLS may have to write before it can read on, or read before it can write on: what the loop
   /// must wait for to go on with `interest`.
-  func socketInterest(for interest: Readiness) -> Readiness {
-    guard let tls else { return interest }
+  ///
+  /// - Parameter isDrained: whether everything that the loop tells of is received at once, and
+  ///   `hasUntoldInput` looked at afterwards.
+  func socketInterest(for interest: Readiness, isDrained: Bool) -> Readiness {
+    guard let tls else { return isDrained ? interest.union([.edge, .peerClosed]) : interest }
     var result: Readiness = []
     if interest.contains(.read) { result.insert(tls.readWaitsFor) }
     if interest.contains(.write) { result.insert(tls.writeWaitsFor) }
@@ -73,8 +83,11 @@ struct ByteStream {
   }
 
   /// What can go on, now that the loop has told of `readiness`.
-  func readiness(of readiness: Readiness) -> Readiness {
-    guard let tls else { return readiness }
+  mutating func readiness(of readiness: Readiness) -> Readiness {
+    guard let tls else {
+      if readiness.contains(.peerClosed) { isEndTold = true }
+      return readiness
+    }
     var result = readiness.subtracting([.read, .write])
     if readiness.contains(tls.readWaitsFor) { result.insert(.read) }
     if readiness.contains(tls.writeWaitsFor) { result.insert(.write) }

@@ -28,8 +28,8 @@ final class ClientConnection: Watcher {
   private var isPumping = false
   /// The loop does not tell of arriving bytes at present.
   private var isReadingPaused = false
-  /// `receiveBuffered` is due.
-  private var isReceivingBuffered = false
+  /// `receiveUntold` is due.
+  private var isReceivingUntold = false
   /// The client has shut down its sending side.
   private var inputEnded = false
   /// The request being answered, as far as the writer must know it.
@@ -148,7 +148,7 @@ final class ClientConnection: Watcher {
 
   private func receive() {
     if input.isBare { input = server.takeInput() }
-    switch input.receive(from: stream) {
+    switch input.receive(from: &stream) {
     case .bytes(let count):
       reading.bytes += count
       pump()
@@ -176,7 +176,7 @@ final class ClientConnection: Watcher {
     guard stage != .closed else { return }
     updateInterest()
     releaseBuffers()
-    receiveBuffered()
+    receiveUntold()
   }
 
   /// An idle connection holds no buffer: most of many are idle.
@@ -186,13 +186,12 @@ final class ClientConnection: Watcher {
       exchange(&input, with: InputBuffer()), exchange(&output, with: OutputBuffer()))
   }
 
-  /// The loop does not tell of bytes that TLS has taken from the socket already: asks for them in
-  /// the next turn, after the other connections.
-  private func receiveBuffered() {
-    guard stream.hasBufferedInput, wantsInput, !isReceivingBuffered else { return }
-    isReceivingBuffered = true
+  /// Asks for bytes that the loop does not tell of, in the next turn, after the other connections.
+  private func receiveUntold() {
+    guard stream.hasUntoldInput, wantsInput, !isReceivingUntold else { return }
+    isReceivingUntold = true
     loop.schedule(afterSeconds: 0) { [self] in
-      isReceivingBuffered = false
+      isReceivingUntold = false
       if wantsInput { receive() }
     }
   }
@@ -324,9 +323,14 @@ final class ClientConnection: Watcher {
 
   private func updateInterest() {
     if wantsInput || stage == .lingering { isReadingPaused = false }
+    loop.rewatch(stream.fd, interest)
+  }
+
+  /// What the loop is to tell of.
+  var interest: Readiness {
     var interest: Readiness = isReadingPaused ? [] : .read
     if !output.isEmpty || isEndUnsent { interest.insert(.write) }
-    loop.rewatch(stream.fd, stream.socketInterest(for: interest))
+    return stream.socketInterest(for: interest, isDrained: stage == .open)
   }
 
   // MARK: Time

@@ -168,7 +168,7 @@ final class HTTPServer: Watcher {
     let connection = ClientConnection(
       stream: ByteStream(fd: fd, tls: tls), from: address, server: self, slot: connections.count)
     do throws(EventLoopError) {
-      try loop.watch(fd, .read, connection)
+      try loop.watch(fd, connection.interest, connection)
       connections.append(connection)
     } catch {
       Glibc.close(fd)

@@ -13,9 +13,8 @@ struct InputBuffer {
   /// Room grows up to this by itself; beyond, it is given back when it is empty.
   private static let bytesKeptMax = 64 * 1024
 
-  /// Receives once, as much as there is room for. A level-triggered loop calls again if there is
-  /// more.
-  mutating func receive(from stream: ByteStream) -> ByteStream.Outcome {
+  /// Receives once, as much as there is room for.
+  mutating func receive(from stream: inout ByteStream) -> ByteStream.Outcome {
     makeRoom()
     let end = window.upperBound
     // Unsafe: what is received is written behind the window, into bytes that are this array's own.
