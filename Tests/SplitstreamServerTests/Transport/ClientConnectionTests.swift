@@ -188,6 +188,10 @@ import Testing
     let client = try server.client()
     client.shrinkReceiveBuffer()
     try client.send(String(repeating: "GET /kilobytes HTTP/1.1\r\n\(host)\r\n", count: 200))
+    let other = try server.client()
+    while try other.get("/answered").text == "0" {}
+    // Not even the kernel's buffers, of at most a few megabytes, take twenty.
+    #expect(try Int(other.get("/answered").text).map { $0 < 200 } == true)
     for _ in 1...200 { #expect(try client.answer().body.count == 100 << 10) }
     #expect(try client.get("/path?after").text == "after")
   }

@@ -63,6 +63,7 @@ final class TestApplication: Application {
   weak var server: HTTPServer?
   private let loop: EventLoop
   private var waiting: [UnsafeContinuation<Void, Never>] = []
+  private var kilobytesAnswered = 0
 
   init(loop: EventLoop) {
     self.loop = loop
@@ -75,7 +76,8 @@ final class TestApplication: Application {
     case "/origin":
       text([UInt8]("\(request.origin.address) \(request.origin.isSecure)".utf8))
     case "/megabytes": text([UInt8](repeating: 0x6d, count: 8 << 20))
-    case "/kilobytes": text([UInt8](repeating: 0x6b, count: 100 << 10))
+    case "/kilobytes": kilobytes()
+    case "/answered": text([UInt8](String(kilobytesAnswered).utf8))
     case "/release": release()
     case "/waiting": text([UInt8](String(waiting.count).utf8))
     case "/connections": text([UInt8](String(server?.connectionCount ?? 0).utf8))
@@ -110,6 +112,11 @@ final class TestApplication: Application {
     waiting = []
     for continuation in released { continuation.resume() }
     return text([UInt8](String(released.count).utf8))
+  }
+
+  private func kilobytes() -> Response {
+    kilobytesAnswered += 1
+    return text([UInt8](repeating: 0x6b, count: 100 << 10))
   }
 
   private func stop() -> Response {
