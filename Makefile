@@ -63,7 +63,7 @@ bench-events: NEEDS += /usr/bin/redis-benchmark=redis-tools /usr/bin/python3=pyt
 # Inherited by `packages`, which they all need.
 differential bench-http bench-assign: NEEDS += \
   /usr/sbin/nginx=nginx-light /usr/bin/wrk=wrk /usr/bin/python3=python3
-bench-assign: NEEDS += /usr/bin/cc=gcc
+bench-http bench-assign: NEEDS += /usr/bin/cc=gcc
 
 contract: build ## Try what openapi.json promises with schemathesis and a generated Python client
 	@Tests/Contract/run

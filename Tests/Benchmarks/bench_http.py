@@ -25,6 +25,12 @@ def main() -> None:
         ]
         with benchmark.nginx(folder, body, splitstream.certificate) as nginx:
             benchmark.compare(splitstream, nginx, cases, options.rounds, options.seconds, folder)
+            # How far down any server can come that waits with epoll, receives and sends.
+            with benchmark.system_calls(folder, body) as floor:
+                floors = [benchmark.Case(cases[0].name, health, 32)]
+                benchmark.compare(
+                    floor, nginx, floors, options.rounds, options.seconds, folder,
+                    name="system calls")
 
 
 if __name__ == "__main__":

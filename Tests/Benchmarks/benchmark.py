@@ -198,6 +198,17 @@ def nginx(folder: pathlib.Path, body: bytes, certificate: tuple[pathlib.Path, pa
         yield target
 
 
+@contextlib.contextmanager
+def system_calls(folder: pathlib.Path, body: bytes):
+    """A server that looks at no request: what the system calls cost that every server makes."""
+    program, port = folder / "system_calls", free_port()
+    source = pathlib.Path(__file__).with_name("system_calls.c")
+    subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+    command = [program, str(port), str(len(body))]
+    with started(command, folder / "system_calls.log", {}, lambda: serves(port)) as process:
+        yield Target(port, 0, process.pid)
+
+
 def load(target: Target, case: Case, seconds: int, folder: pathlib.Path) -> tuple[float, float]:
     """Runs wrk; returns the target's CPU microseconds per request and requests per second."""
     script = folder / "wrk.lua"
@@ -226,7 +237,7 @@ def load(target: Target, case: Case, seconds: int, folder: pathlib.Path) -> tupl
 
 def compare(
     ours: Target, theirs: Target, cases: list[Case], rounds: int, seconds: int,
-    folder: pathlib.Path,
+    folder: pathlib.Path, name: str = "Splitstream",
 ) -> None:
     """Prints the medians of the rounds as a Markdown table; of ratios, that of each round's."""
     results = {case.name: [] for case in cases}
@@ -236,7 +247,7 @@ def compare(
             pair = (load(ours, case, seconds, folder), load(theirs, case, seconds, folder))
             if number:
                 results[case.name].append(pair)
-    print("| Case | Splitstream µs | nginx µs | Ratio | Aim | Splitstream/s | nginx/s |")
+    print(f"| Case | {name} µs | nginx µs | Ratio | Aim | {name}/s | nginx/s |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for case in cases:
         pairs = [mine + other for mine, other in results[case.name]]
