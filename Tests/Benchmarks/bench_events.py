@@ -8,7 +8,9 @@ are shown; of ratios, that of each round's.
 
 import argparse
 import contextlib
+import http.client
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -28,6 +30,7 @@ class Stores:
     def __init__(self, splitstream: benchmark.Splitstream):
         self.database = splitstream.settings["DATABASE_URL"]
         self.socket = splitstream.settings["REDIS_URL"].removeprefix("unix://").split("?")[0]
+        self.connection = None
 
     def sql(self, *commands: str) -> str:
         arguments = [part for command in commands for part in ("-c", command)]
@@ -45,8 +48,17 @@ class Stores:
         return int(next(line.split(":")[1] for line in lines if line.startswith(name + ":")))
 
     def backlog(self) -> int:
-        keys = self.redis("KEYS", "splitstream:*:backlog").split()
-        return sum(int(self.redis("GET", key) or 0) for key in keys)
+        """Asked often: on a connection of its own, without a process for each question."""
+        if self.connection is None:
+            self.connection = socket.socket(socket.AF_UNIX)
+            self.connection.connect(self.socket)
+            self.backlogs = self.redis("KEYS", "splitstream:*:backlog").split()
+        total = 0
+        for key in self.backlogs:
+            self.connection.sendall(f"GET {key}\r\n".encode())
+            lines = self.connection.recv(100).split()
+            total += int(lines[1]) if len(lines) == 2 else 0
+        return total
 
     def wait_drained(self, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
@@ -126,9 +138,9 @@ class Bench:
         self.stores.redis("HSET", tag + "seen", "buckets", str(table))
         keys = [tag + "events", tag + "backlog", tag + "seen"]
         keys += [f"{tag}seen:{random.randrange(table)}" for _ in range(100)]
-        arguments = ["1000000000", str(table), "0", "100"]
         # Twelve random digits are as long as what stands for an id; their range is an int.
-        arguments += ["__rand_int__", "e" * self.entry_bytes] * 100
+        arguments = ["1000000000", str(table), "0", "100", "size__rand_int__" * 100]
+        arguments += ["e" * (100 * self.row_bytes)]
         count = max(1, int(400 * self.seconds))
         start = time.perf_counter()
         subprocess.run(
@@ -141,7 +153,7 @@ class Bench:
         return 100 * count / seconds
 
     def learn_script(self) -> None:
-        """Looks at the script call of one event: its digest, and the size of the entry."""
+        """Looks at the script call of one event: its digest, and the size of the row."""
         monitor = subprocess.Popen(
             ["redis-cli", "-s", self.stores.socket, "MONITOR"], stdout=subprocess.PIPE, text=True)
         monitor.stdout.readline()
@@ -154,7 +166,8 @@ class Bench:
             lists = self.stores.redis("KEYS", "splitstream:*:events").split()
             lists += self.stores.redis("KEYS", "splitstream:*:chunk:*").split()
             script = "return #redis.call('LINDEX', KEYS[1], 0)"
-            self.entry_bytes = int(self.stores.redis("EVAL", script, "1", lists[0]))
+            # After the page's version and the number of its events.
+            self.row_bytes = int(self.stores.redis("EVAL", script, "1", lists[0])) - 5
         self.stores.wait_drained()
 
     def single(self) -> float:
@@ -179,6 +192,32 @@ class Bench:
             start = time.perf_counter()
         self.stores.wait_drained()
         return time.perf_counter() - start
+
+    def erasure(self, count: int = 1_000_000) -> float:
+        """Seconds from the order to erase a unit until its events are gone, of so many in all."""
+        self.stores.sql("TRUNCATE events", f"""
+            INSERT INTO events (event_id, environment_id, event_key, unit_id, occurred_at,
+              properties, client_event_id, late)
+            SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
+                || left(md5(n::text), 20))::uuid,
+              (SELECT id FROM environments WHERE slug = 'dev'), 'purchase', 'user-' || n % 100000,
+              now(), '{{"amount": 12.5, "currency": "EUR"}}', 'id-' || n, false
+            FROM generate_series(1, {count}) AS n""", "CHECKPOINT")
+        connection = http.client.HTTPConnection("127.0.0.1", self.splitstream.port, timeout=60)
+        start = time.perf_counter()
+        connection.request(
+            "DELETE", "/v1/units/user-77",
+            headers={"Splitstream-Environment": "dev", **self.splitstream.authorization("SERVER")})
+        status = connection.getresponse().status
+        if status != 202:
+            raise SystemExit(f"the erasure is answered {status}")
+        left = "SELECT count(*) FROM unit_erasures WHERE unit_id IS NOT NULL"
+        while self.stores.sql(left) != "0":
+            time.sleep(0.05)
+        seconds = time.perf_counter() - start
+        if self.stores.sql("SELECT count(*) FROM events WHERE unit_id = 'user-77'") != "0":
+            raise SystemExit("the unit still has events")
+        return seconds
 
     def memory_per_id(self) -> float:
         """Bytes of Redis's memory for each remembered client_event_id."""
@@ -240,6 +279,7 @@ def main() -> None:
         print(f"| backlog of 100,000 drained | {statistics.median(backlog):.1f} s | < 5 s |")
         print(f"| PostgreSQL, an event | {bench.bytes_per_event:.0f} bytes | |")
         print(f"| Redis, a remembered id | {bench.memory_per_id():.0f} bytes | |")
+        print(f"| a unit erased, of 1,000,000 events | {bench.erasure():.1f} s | < 60 s |")
         print("\n| Batch of | Server µs an event | Redis µs an event |")
         print("| ---: | ---: | ---: |")
         for size in sizes:

@@ -15,22 +15,29 @@ import tempfile
 import time
 
 from clients import Client, Tally
-from stores import Postgres, Redis, Server, unprivileged
+from stores import Clock, Postgres, Redis, RedisPair, Server, unprivileged
 
 
 class World:
     """One set of stores and servers for one scenario."""
 
-    def __init__(self, binary, servers=1, small_disk_megabytes=0, **settings):
+    def __init__(
+            self, binary, servers=1, small_disk_megabytes=0, redis=Redis, own_clocks=False,
+            **settings):
         self.folder = tempfile.mkdtemp(prefix="ss-chaos-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         if unprivileged():
             shutil.chown(self.folder, "postgres", "postgres")
-        self.postgres, self.redis = Postgres(self.folder), Redis(self.folder)
+        self.clocks = [
+            Clock(self.folder, f"program-{n}") if own_clocks else None for n in range(servers + 2)]
+        self.postgres = Postgres(self.folder, self.clocks[0])
+        self.redis = redis(self.folder, self.clocks[1])
         self.postgres.start()
         self.redis.start()
         self.servers = [
-            Server(binary, self.folder, self.postgres, self.redis, 18080 + n, **settings)
+            Server(
+                binary, self.folder, self.postgres, self.redis, 18080 + n, self.clocks[2 + n],
+                **settings)
             for n in range(servers)]
         self.servers[0].run("migrate")
         self.small_disk = f"{self.folder}/small" if small_disk_megabytes else None
@@ -229,6 +236,20 @@ def redis_out_of_memory(world, seconds, pause):
     time.sleep(seconds / 4)
 
 
+def primary_lost(world, seconds, pause):
+    for _ in range(3):
+        time.sleep(seconds / 4)
+        world.redis.fail_over()
+
+
+def clocks_stepped(world, seconds, pause):
+    """Each program's clock goes ten minutes back, then ten minutes ahead, then right again."""
+    for clock in world.clocks:
+        for minutes in (-10, 10, 0):
+            time.sleep(seconds / 12)
+            clock.set(60 * minutes)
+
+
 # In the order they run: what happens, and how the world differs from the usual one.
 SCENARIOS = {
     "server killed": (server_killed, {}),
@@ -243,6 +264,8 @@ SCENARIOS = {
     "Redis out of memory": (redis_out_of_memory, {}),
     "drain killed at every step": (drain_killed_at_every_step, {}),
     "three servers, each killed": (three_servers_killed, {"servers": 3}),
+    "primary Redis lost": (primary_lost, {"redis": RedisPair, "REDIS_WAIT_REPLICAS": 1}),
+    "clocks stepped": (clocks_stepped, {"servers": 2, "own_clocks": True}),
     "disk full": (disk_full, {"small_disk_megabytes": 64, "EVENTS_BACKLOG_MAX": 20000}),
 }
 

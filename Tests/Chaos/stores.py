@@ -2,9 +2,12 @@
 
 import contextlib
 import glob
+import mmap
 import os
 import pwd
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -71,8 +74,66 @@ class Program:
             self.process.wait(timeout=60)
 
 
+class Clock:
+    """The wall clock of one program, which can be set."""
+
+    SOURCE = r"""
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <fcntl.h>
+        #include <stdlib.h>
+        #include <sys/mman.h>
+        #include <sys/time.h>
+        #include <time.h>
+        static volatile long *offset;
+        __attribute__((constructor)) static void open_clock(void) {
+          int file = open(getenv("CHAOS_CLOCK"), O_RDONLY);
+          if (file < 0) abort();
+          offset = mmap(0, sizeof(long), PROT_READ, MAP_SHARED, file, 0);
+        }
+        int clock_gettime(clockid_t clock, struct timespec *time) {
+          static int (*real)(clockid_t, struct timespec *);
+          if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+          int result = real(clock, time);
+          if (clock == CLOCK_REALTIME && offset) time->tv_sec += *offset;
+          return result;
+        }
+        int gettimeofday(struct timeval *time, void *zone) {
+          struct timespec now;
+          clock_gettime(CLOCK_REALTIME, &now);
+          time->tv_sec = now.tv_sec;
+          time->tv_usec = now.tv_nsec / 1000;
+          return 0;
+        }
+        time_t time(time_t *into) {
+          struct timespec now;
+          clock_gettime(CLOCK_REALTIME, &now);
+          if (into) *into = now.tv_sec;
+          return now.tv_sec;
+        }
+        """
+
+    def __init__(self, folder, name):
+        library = f"{folder}/clock.so"
+        if not os.path.exists(library):
+            subprocess.run(
+                ["cc", "-shared", "-fPIC", "-O1", "-x", "c", "-", "-o", library, "-ldl"],
+                input=self.SOURCE, text=True, check=True)
+        path = f"{folder}/{name}.clock"
+        with open(path, "wb") as file:
+            file.write(bytes(8))
+        os.chmod(path, 0o644)
+        with open(path, "r+b") as file:
+            self.memory = mmap.mmap(file.fileno(), 8)
+        self.environment = {"LD_PRELOAD": library, "CHAOS_CLOCK": path}
+
+    def set(self, seconds):
+        """So far from the true time."""
+        self.memory[:8] = struct.pack("=q", seconds)
+
+
 class Postgres(Program):
-    def __init__(self, folder):
+    def __init__(self, folder, clock=None):
         data = f"{folder}/postgres"
         subprocess.run(
             unprivileged() + [f"{POSTGRES}/initdb", "-D", data, "-U", "splitstream", "-A", "trust",
@@ -84,7 +145,7 @@ class Postgres(Program):
             "PostgreSQL",
             unprivileged() + [f"{POSTGRES}/postgres", "-D", data, "-c", "listen_addresses=",
                               "-c", f"unix_socket_directories={folder}"],
-            f"{folder}/postgres.log")
+            f"{folder}/postgres.log", clock and clock.environment)
 
     def start(self):
         # A killed postmaster leaves its mark; nobody runs any more.
@@ -132,17 +193,24 @@ class Postgres(Program):
             check=True, capture_output=True, text=True).stdout.strip()
 
 
+def durable_redis(folder, name, port=0):
+    """The command of a Redis that keeps what it has acknowledged."""
+    os.makedirs(f"{folder}/{name}", mode=0o777, exist_ok=True)
+    os.chmod(f"{folder}/{name}", 0o777)
+    return unprivileged() + [
+        "redis-server", "--port", str(port), "--bind", "127.0.0.1",
+        "--unixsocket", f"{folder}/{name}.sock", "--unixsocketperm", "777",
+        "--dir", f"{folder}/{name}", "--appendonly", "yes", "--appendfsync", "always",
+        "--maxmemory-policy", "noeviction", "--save", ""]
+
+
 class Redis(Program):
-    def __init__(self, folder):
+    def __init__(self, folder, clock=None):
         self.socket = f"{folder}/redis.sock"
         self.url = f"unix://{self.socket}"
         super().__init__(
-            "Redis",
-            unprivileged() + [
-                "redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm",
-                "700", "--dir", folder, "--appendonly", "yes", "--appendfsync", "always",
-                "--maxmemory-policy", "noeviction", "--save", ""],
-            f"{folder}/redis.log")
+            "Redis", durable_redis(folder, "redis"), f"{folder}/redis.log",
+            clock and clock.environment)
 
     def is_ready(self):
         return self.ask("PING") == "PONG"
@@ -153,8 +221,63 @@ class Redis(Program):
             check=False, capture_output=True, text=True).stdout.strip()
 
 
+class RedisNode(Redis):
+    """One of two that replicate each other over TCP."""
+
+    def __init__(self, folder, name):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.socket = f"{folder}/{name}.sock"
+        Program.__init__(
+            self, name, durable_redis(folder, name, self.port), f"{folder}/{name}.log")
+
+    def follow(self, primary):
+        self.ask("REPLICAOF", "127.0.0.1", str(primary.port))
+        deadline = time.monotonic() + 60
+        while "master_link_status:up" not in self.ask("INFO", "replication"):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.name} does not follow {primary.name}")
+            time.sleep(0.05)
+
+
+class RedisPair:
+    """A primary and its replica; the address is a link, which moves to whoever is promoted."""
+
+    def __init__(self, folder, clock=None):
+        self.socket = f"{folder}/redis.sock"
+        self.url = f"unix://{self.socket}"
+        self.primary, self.replica = RedisNode(folder, "redis-a"), RedisNode(folder, "redis-b")
+
+    def start(self):
+        self.primary.start()
+        self.replica.start()
+        self.replica.follow(self.primary)
+        self.move_address()
+
+    def fail_over(self):
+        """The primary is gone for good; some time later it comes back as a replica."""
+        self.primary.kill()
+        self.primary, self.replica = self.replica, self.primary
+        self.primary.ask("REPLICAOF", "NO", "ONE")
+        self.move_address()
+        time.sleep(1)
+        self.replica.start()
+        self.replica.follow(self.primary)
+
+    def move_address(self):
+        os.symlink(self.primary.socket, self.socket + ".new")
+        os.rename(self.socket + ".new", self.socket)
+
+    def ask(self, *words):
+        return self.primary.ask(*words)
+
+    def stop(self):
+        self.replica.stop()
+        self.primary.stop()
+
+
 class Server(Program):
-    def __init__(self, binary, folder, postgres, redis, port, **settings):
+    def __init__(self, binary, folder, postgres, redis, port, clock=None, **settings):
         self.binary, self.port = binary, port
         values = {
             "SERVER_PORT": port, "POSTGRES_URL": postgres.url, "REDIS_URL": redis.url,
@@ -163,7 +286,8 @@ class Server(Program):
             "REDIS_TIMEOUT_SECONDS": 2, **settings}
         super().__init__(
             f"server {port}", [binary, "serve"], f"{folder}/server-{port}.log",
-            {f"SPLITSTREAM_{name}": str(value) for name, value in values.items()})
+            {f"SPLITSTREAM_{name}": str(value) for name, value in values.items()}
+            | (clock.environment if clock else {}))
 
     def run(self, *arguments):
         """What one of the binary's other commands prints."""

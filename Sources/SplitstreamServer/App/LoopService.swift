@@ -8,7 +8,7 @@ final class LoopService {
   private let servers: [HTTPServer]
   let catalogue: CatalogueHolder
   private let pipelines: [PostgresPipeline]
-  private let redis: any RedisLoopClient
+  private let redis: [any RedisLoopClient]
 
   /// What the loops of a process have in common.
   struct Shared: Sendable {
@@ -39,9 +39,11 @@ final class LoopService {
         to: shared.postgres, applicationName: "splitstream loop \(loop.index)",
         timeoutSeconds: Double(configuration.postgres.timeoutSeconds), on: loop)
     }
-    redis = shared.redis.client(
-      scripts: [EventBuffer.accept],
-      timeoutSeconds: Double(configuration.redis.timeoutSeconds), on: loop)
+    redis = (0..<EventBuffer.connectionCount).map { _ in
+      shared.redis.client(
+        scripts: [EventBuffer.accept],
+        timeoutSeconds: Double(configuration.redis.timeoutSeconds), on: loop)
+    }
     catalogue = CatalogueHolder()
     let database = Database(pipelines)
     let ready = ReadyHandler { [pipelines, redis, catalogue] in
@@ -49,7 +51,7 @@ final class LoopService {
       if !pipelines.allSatisfy(\.isAnswering) || !shared.heartbeat.isHeard(at: loop.now) {
         gaps.append(.postgresql)
       }
-      if !redis.isConnected { gaps.append(.redis) }
+      if !redis.allSatisfy(\.isConnected) { gaps.append(.redis) }
       if catalogue.current == nil { gaps.append(.catalogue) }
       if shared.stopFlag.isSet { gaps.append(.stopping) }
       return gaps
@@ -123,17 +125,21 @@ final class LoopService {
   /// After the last request.
   private func close() {
     for pipeline in pipelines { pipeline.close() }
-    redis.close()
+    for client in redis { client.close() }
   }
 
   private func watchStores(_ deployment: RedisDeployment, _ log: Logger, _ loop: EventLoop) {
-    redis.watch { redis, event in
-      switch event {
-      case .disconnected(let error, _):
-        log.warning("Redis connection lost", metadata: ["error": "\(error)"])
-      case .connected:
-        // One loop asks for all; again with every connection, for it may be another Redis now.
-        if loop.index == 0 { Self.checkDurability(of: redis, deployment, log, loop) }
+    for (index, client) in redis.enumerated() {
+      client.watch { redis, event in
+        switch event {
+        case .disconnected(let error, _):
+          log.warning("Redis connection lost", metadata: ["error": "\(error)"])
+        case .connected:
+          // One asks for all; again with every connection, for it may be another Redis now.
+          if loop.index == 0, index == 0 {
+            Self.checkDurability(of: redis, deployment, log, loop)
+          }
+        }
       }
     }
     for pipeline in pipelines {
@@ -167,7 +173,7 @@ final class LoopService {
 
   /// Every operation with what answers it.
   private static func handlers(
-    _ shared: Shared, _ database: Database, _ redis: any RedisLoopClient, _ loop: EventLoop,
+    _ shared: Shared, _ database: Database, _ redis: [any RedisLoopClient], _ loop: EventLoop,
     _ ready: ReadyHandler
   ) -> [Operation: APIService.Route] {
     let ids = IDSource(clock: shared.clock)

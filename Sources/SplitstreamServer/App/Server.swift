@@ -27,6 +27,9 @@ final class Server: Sendable {
   private let unreadySeconds: Int
   private let shutdownSeconds: Int
 
+  /// How long a tick of the analysis waits for events that were accepted before a stop.
+  private static let settleSecondsMax = 2.0
+
   /// Starts everything. When PostgreSQL or Redis is not there yet it answers 503 until they are.
   ///
   /// - Parameter predecessor: whose listening sockets are taken over.
@@ -81,7 +84,8 @@ final class Server: Sendable {
       retentionDays: configuration.events.retentionDays, log: log
     ) { holders.shards }
     let analysis = AnalysisJob(
-      postgres: postgres, parallelMax: configuration.analysis.parallelMax, log: log)
+      postgres: postgres, parallelMax: configuration.analysis.parallelMax, log: log
+    ) { shard in drain.isSettled(shard: shard, withinSeconds: Self.settleSecondsMax) }
     let keyUsage = KeyUsage()
     let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)
     let schedule = ScheduleJob(postgres: postgres, clock: clock, log: log)

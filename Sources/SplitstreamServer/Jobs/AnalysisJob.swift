@@ -21,14 +21,21 @@ final class AnalysisJob: Sendable {
   private let onDemand: JobQueue<State>
   private let forgetting: JobQueue<State>
   private let log: Logger
+  private let isSettled: @Sendable (_ shard: Int) -> Bool
 
   private static let dueMax = 1000
   /// A first snapshot of many millions of events is one statement.
   private static let statementSeconds = 900.0
 
-  /// - Parameter parallelMax: experiments that are computed at the same time, each on a connection
-  ///   of its own.
-  init(postgres: PostgresAddress, parallelMax: Int, log: Logger) {
+  /// - Parameters:
+  ///   - parallelMax: experiments that are computed at the same time, each on a connection of its
+  ///     own.
+  ///   - isSettled: whether all events of a shard that were accepted before the call are in
+  ///     PostgreSQL; it may wait for them for a while.
+  init(
+    postgres: PostgresAddress, parallelMax: Int, log: Logger,
+    isSettled: @escaping @Sendable (_ shard: Int) -> Bool
+  ) {
     func state(_ name: String) -> State {
       State(
         postgres: SessionHolder(
@@ -42,6 +49,7 @@ final class AnalysisJob: Sendable {
     onDemand = JobQueue("analysis on demand", state: state("splitstream analysis on demand"))
     forgetting = JobQueue("analysis of erased units", state: state("splitstream analysis"))
     self.log = log
+    self.isSettled = isSettled
   }
 
   func start(everySeconds: Int) {
@@ -99,13 +107,20 @@ final class AnalysisJob: Sendable {
     let session = try state.postgres.open()
     let store = SnapshotStore(session: session)
     try store.whenElected {
-      let round = Round(try store.due(limit: Self.dueMax))
+      let round = Round(ready(try store.due(limit: Self.dueMax)))
       for helper in helpers { helper.async { [self] in work(on: round, &$0) } }
       work(on: round, &state)
       for helper in helpers { helper.sync { _ in } }
       try UnitStore(session: session).sweep()
       if let failure = round.failure { throw failure }
     }
+  }
+
+  /// Without those whose last events are still on their way: their turn comes with a later tick.
+  private func ready(_ due: [SnapshotStore.Due]) -> [ULID] {
+    let shards = Set(due.compactMap(\.awaitedShard))
+    let open = shards.filter { !isSettled($0) }
+    return due.filter { $0.awaitedShard.map { !open.contains($0) } ?? true }.map(\.experiment)
   }
 
   /// The experiments that are due in one tick, and what went wrong.

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Logging
 
 /// Brings accepted events from Redis to PostgreSQL, every second.
@@ -10,12 +11,23 @@ final class EventDrainJob: Sendable {
     var postgres: SessionHolder
     var redis: RedisHolder
     var ids: ULIDGenerator
+    var prunedAt: DispatchTime?
+    var failures: FailureLog
+  }
+
+  private struct Upkeep {
+    var redis: RedisHolder
     /// Until when each shard's remembered ids have been looked through for old ones.
     var sweptUntil: [Int: Timestamp] = [:]
     var failures: FailureLog
   }
 
+  /// After a chunk of so many events the next one is not waited for.
+  private static let backlogMin = 1000
+
   private let queue: JobQueue<State>
+  /// Apart, for Redis waits for the disk after each of its many small steps.
+  private let upkeep: JobQueue<Upkeep>
   private let shards: @Sendable () -> Set<Int>
   private let clock: ServerClock
   private let leaseSeconds: Int
@@ -36,6 +48,8 @@ final class EventDrainJob: Sendable {
         postgres: SessionHolder(postgres, applicationName: "splitstream drain"),
         redis: RedisHolder(redis),
         ids: ULIDGenerator(refill: { IDSource.randomWords() }), failures: FailureLog(log)))
+    upkeep = JobQueue(
+      "remembered ids", state: Upkeep(redis: RedisHolder(redis), failures: FailureLog(log)))
     self.shards = shards
     self.clock = clock
     self.leaseSeconds = leaseSeconds
@@ -48,13 +62,19 @@ final class EventDrainJob: Sendable {
       do throws(StorageError) {
         // Made months ahead: when that fails, no event need wait for it.
         let partitions = keepPartitions(&state)
-        for shard in shards().sorted() {
-          // Only memory is at stake: without any left, draining is what helps.
-          let upkeep = keepSeenTable(of: shard, &state)
-          try drain(shard, &state)
-          try upkeep.get()
+        let shards = shards().sorted()
+        // Whoever waits for the queue has a turn before the next tick.
+        let deadline = DispatchTime.now() + .milliseconds(everyMilliseconds)
+        var isBusy = true
+        while isBusy {
+          isBusy = false
+          for shard in shards {
+            isBusy = try drain(shard, &state) >= Self.backlogMin || isBusy
+          }
+          isBusy = isBusy && DispatchTime.now() < deadline
         }
         try partitions.get()
+        try prune(shards, &state)
         state.failures.succeeded("draining events")
       } catch {
         // Both connections are in doubt; what was taken is repeated.
@@ -63,9 +83,20 @@ final class EventDrainJob: Sendable {
         state.failures.failed("draining events", error)
       }
     }
+    upkeep.every(milliseconds: everyMilliseconds) { [self] state in
+      do throws(StorageError) {
+        for shard in shards().sorted() { try keepSeenTable(of: shard, &state) }
+        state.failures.succeeded("the upkeep of remembered ids")
+      } catch {
+        state.redis.close()
+        state.failures.failed("the upkeep of remembered ids", error)
+      }
+    }
   }
 
   func stop() {
+    upkeep.stop()
+    upkeep.sync { $0.redis.close() }
     queue.stop()
     queue.sync { state in
       state.postgres.close()
@@ -79,23 +110,65 @@ final class EventDrainJob: Sendable {
   /// - Throws: `StorageError.outcomeUnknown` when that takes longer than `seconds`; nothing is
   ///   lost.
   func settle(shard: Int, withinSeconds seconds: Double) async throws {
-    let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(seconds * 1e9)
-    // Looked at after the buffer: another process may take it at any moment before.
-    var awaited = try await queue.perform { [self] state in
-      try drain(shard, &state)
-      return try EventChunks(redis: try state.redis.open()).outstanding(shard: shard)
-    }
+    let deadline = DispatchTime.now() + seconds
+    var awaited = try await queue.perform { [self] in try drainAndList(shard, &$0) }
     while !awaited.isEmpty {
-      guard DispatchTime.now().uptimeNanoseconds < deadline else {
-        throw StorageError.outcomeUnknown(.redis, "\(awaited.count) chunks are still under way")
-      }
+      guard DispatchTime.now() < deadline else { throw Self.unsettled(awaited) }
       try await Task.sleep(for: .milliseconds(20))
-      awaited = try await queue.perform { [self, awaited] state in
-        try drain(shard, &state)
-        let chunks = EventChunks(redis: try state.redis.open())
-        return awaited.intersection(try chunks.outstanding(shard: shard))
+      awaited = try await queue.perform { [self, awaited] in
+        awaited.intersection(try drainAndList(shard, &$0))
       }
     }
+  }
+
+  /// The same for a caller that may block and goes on anyway: false when it took too long or a
+  /// store is away.
+  func isSettled(shard: Int, withinSeconds seconds: Double) -> Bool {
+    let deadline = DispatchTime.now() + seconds
+    do {
+      var awaited = try queue.sync { try drainAndList(shard, &$0) }
+      while !awaited.isEmpty {
+        guard DispatchTime.now() < deadline else { throw Self.unsettled(awaited) }
+        usleep(20_000)
+        awaited.formIntersection(try queue.sync { try drainAndList(shard, &$0) })
+      }
+      return true
+    } catch {
+      log.notice(
+        "events accepted before a stop are still on their way", metadata: ["error": "\(error)"])
+      return false
+    }
+  }
+
+  private static func unsettled(_ chunks: Set<ULID>) -> StorageError {
+    .outcomeUnknown(.redis, "\(chunks.count) chunks are still under way")
+  }
+
+  /// - Returns: the chunks under way, taken by whomever. Looked at after the buffer: another
+  ///   process may take it at any moment before.
+  private func drainAndList(
+    _ shard: Int, _ state: inout State
+  ) throws(StorageError) -> Set<ULID> {
+    try drain(shard, &state)
+    return try EventChunks(redis: try state.redis.open()).outstanding(shard: shard)
+  }
+
+  /// Once an hour, and with the first tick.
+  private func prune(_ shards: [Int], _ state: inout State) throws(StorageError) {
+    if let last = state.prunedAt, DispatchTime.now() < last + .seconds(3600) { return }
+    let chunks = EventChunks(redis: try state.redis.open())
+    var outstanding: Set<ULID> = []
+    var drained: Set<Int> = []
+    for shard in shards {
+      // Again, for what was received before the chunk that is now looked for.
+      try drain(shard, &state)
+      let own = try chunks.outstanding(shard: shard)
+      if own.isEmpty { drained.insert(shard) }
+      outstanding.formUnion(own)
+    }
+    try DrainHistory(session: try state.postgres.open()).prune(
+      outstanding: outstanding, drained: drained)
+    state.prunedAt = .now()
   }
 
   private func keepPartitions(_ state: inout State) -> Result<Void, StorageError> {
@@ -106,40 +179,47 @@ final class EventDrainJob: Sendable {
     }
   }
 
-  private func keepSeenTable(
-    of shard: Int, _ state: inout State
-  ) -> Result<Void, StorageError> {
-    Result { () throws(StorageError) in
-      let upkeep = SeenTableUpkeep(redis: try state.redis.open())
-      let now = clock.now
-      try upkeep.resize(shard: shard)
-      try upkeep.sweep(shard: shard, since: state.sweptUntil[shard] ?? now, until: now)
-      state.sweptUntil[shard] = now
-    }
+  private func keepSeenTable(of shard: Int, _ state: inout Upkeep) throws(StorageError) {
+    let upkeep = SeenTableUpkeep(redis: try state.redis.open())
+    let now = clock.now
+    try upkeep.resize(shard: shard)
+    try upkeep.sweep(shard: shard, since: state.sweptUntil[shard] ?? now, until: now)
+    state.sweptUntil[shard] = now
   }
 
   /// Stores what was accepted before this call: chunks that nobody holds, then the buffer, once.
   ///
   /// What comes in meanwhile waits for the next call, so that each call ends, however busy the
   /// shard.
-  private func drain(_ shard: Int, _ state: inout State) throws(StorageError) {
+  ///
+  /// - Returns: how many events those were.
+  @discardableResult
+  private func drain(_ shard: Int, _ state: inout State) throws(StorageError) -> Int {
+    var count = 0
     let chunks = EventChunks(redis: try state.redis.open())
     let store = EventStore(session: try state.postgres.open())
     let buffer = state.ids.make(at: clock.now)
     while let chunk = try chunks.take(shard: shard, newID: buffer, leaseSeconds: leaseSeconds) {
-      try drain(chunk, of: shard, chunks, store)
-      if chunk == buffer { return }
+      count += try drain(chunk, of: shard, chunks, store)
+      if chunk == buffer { break }
     }
+    return count
   }
 
   private func drain(
     _ chunk: ULID, of shard: Int, _ chunks: EventChunks, _ store: EventStore
-  ) throws(StorageError) {
+  ) throws(StorageError) -> Int {
     let outcome: EventStore.Outcome
+    var reader = EventChunks.Reader(chunk: chunk, shard: shard, chunks: chunks)
+    var renewed = DispatchTime.now()
     do throws(StorageError) {
-      outcome = try store.store(chunk) { start, count throws(StorageError) in
-        if start > 0 { try chunks.renew(chunk, shard: shard, leaseSeconds: leaseSeconds) }
-        return try chunks.entries(of: chunk, shard: shard, from: start, count: count)
+      outcome = try store.store(chunk) { start throws(StorageError) in
+        // Redis waits for the disk each time.
+        if DispatchTime.now() > renewed + .milliseconds(leaseSeconds * 1000 / 4) {
+          try chunks.renew(chunk, shard: shard, leaseSeconds: leaseSeconds)
+          renewed = DispatchTime.now()
+        }
+        return try reader.next(from: start)
       }
     } catch {
       // A passing fault: nobody need wait for the lease to end. Any other keeps it, so that a chunk
@@ -147,11 +227,12 @@ final class EventDrainJob: Sendable {
       if error.isPassing { try? chunks.renew(chunk, shard: shard, leaseSeconds: 0) }
       throw error
     }
-    try chunks.remove(chunk, shard: shard)
+    try chunks.remove(chunk, of: outcome.total, shard: shard)
     if outcome.setAside > 0 {
       log.error(
         "PostgreSQL refused events; they are in rejected_events",
         metadata: ["chunk": "\(chunk)", "count": .stringConvertible(outcome.setAside)])
     }
+    return outcome.total
   }
 }

@@ -4,15 +4,20 @@ import Glibc
 extension PostgresSession {
   /// Runs `COPY … FROM STDIN (FORMAT binary)` with the bytes that `next` gives until it gives nil.
   ///
+  /// - Parameter meanwhile: called while the server is still busy with the last of them.
   /// - Returns: the number of rows stored.
   @discardableResult
-  func copyIn(_ sql: String, _ next: () -> [UInt8]?) throws(PostgresError) -> Int {
+  func copyIn(
+    _ sql: String, meanwhile: () -> Void = {}, _ next: () -> [UInt8]?
+  ) throws(PostgresError) -> Int {
     try require(PQsendQuery(opened(), sql) == 1)
     guard try result().status == PGRES_COPY_IN else {
       throw .decoding("not a COPY FROM STDIN")
     }
     while let chunk = next() { try copy(chunk) }
     try copyEnd()
+    try flush(Deadline(afterSeconds: timeoutSeconds))
+    meanwhile()
     return try result().affectedRows
   }
 

@@ -47,6 +47,32 @@ struct EventChunks {
     return entries.compactMap { if case .bytes(let bytes) = $0 { bytes } else { nil } }
   }
 
+  /// Reads a chunk, about a mebibyte at once.
+  struct Reader {
+    let chunk: ULID
+    let shard: Int
+    let chunks: EventChunks
+    /// So many entries are about as much, by those read so far; few enough that the largest fit
+    /// into memory.
+    private var count = 16
+    private static let countMax = 128
+    private static let bytesWanted = 1 << 20
+
+    init(chunk: ULID, shard: Int, chunks: EventChunks) {
+      (self.chunk, self.shard, self.chunks) = (chunk, shard, chunks)
+    }
+
+    /// The entries from `start` on; none at the end.
+    mutating func next(from start: Int) throws(StorageError) -> [[UInt8]] {
+      let entries = try chunks.entries(of: chunk, shard: shard, from: start, count: count)
+      let bytes = entries.reduce(0) { $0 + $1.count }
+      if bytes > 0 {
+        count = min(max(entries.count * Self.bytesWanted / bytes, 1), Self.countMax)
+      }
+      return entries
+    }
+  }
+
   /// Keeps the lease from ending while the chunk is worked on.
   func renew(_ chunk: ULID, shard: Int, leaseSeconds: Int) throws(StorageError) {
     _ = try redis.evaluated(
@@ -54,13 +80,13 @@ struct EventChunks {
       arguments: [[UInt8](chunk.text.utf8), decimal(leaseSeconds * 1000)])
   }
 
-  /// Forgets a committed chunk and takes its events off the backlog, once, however often it is
-  /// called.
-  func remove(_ chunk: ULID, shard: Int) throws(StorageError) {
+  /// Forgets a committed chunk and takes its `count` events off the backlog, once, however often it
+  /// is called.
+  func remove(_ chunk: ULID, of count: Int, shard: Int) throws(StorageError) {
     let keys = EventKeys(shard: shard)
     _ = try redis.evaluated(
-      Self.remove, keys: [keys.chunk(chunk), keys.backlog, keys.chunks],
-      arguments: [[UInt8](chunk.text.utf8)])
+      Self.remove, keys: [keys.chunk(chunk), keys.backlog, keys.chunks, keys.buffer],
+      arguments: [[UInt8](chunk.text.utf8), decimal(count)])
   }
 
   private func decimal(_ number: Int) -> [UInt8] { [UInt8](String(number).utf8) }
@@ -95,12 +121,14 @@ struct EventChunks {
   static let remove = RedisScript(
     name: "remove_chunk",
     source: """
-      local count = redis.call('LLEN', KEYS[1])
-      if count > 0 then
-        redis.call('DEL', KEYS[1])
+      local count = 0
+      if redis.call('DEL', KEYS[1]) == 1 then
+        count = tonumber(ARGV[2])
         redis.call('DECRBY', KEYS[2], count)
       end
       redis.call('ZREM', KEYS[3], ARGV[1])
+      -- Whatever was miscounted ends with the last chunk.
+      if redis.call('EXISTS', KEYS[3], KEYS[4]) == 0 then redis.call('DEL', KEYS[2]) end
       return count
       """)
 }

@@ -2,8 +2,12 @@
 /// one node of a cluster, so that one script may touch them together.
 struct EventKeys: Sendable {
   private let tag: String
+  private let bucketPrefix: [UInt8]
 
-  init(shard: Int) { tag = "splitstream:{\(shard)}:" }
+  init(shard: Int) {
+    tag = "splitstream:{\(shard)}:"
+    bucketPrefix = [UInt8]((tag + "seen:").utf8)
+  }
 
   /// List: accepted events that no chunk has taken yet.
   var buffer: [UInt8] { [UInt8]((tag + "events").utf8) }
@@ -18,5 +22,5 @@ struct EventKeys: Sendable {
   /// Hash: the number of buckets of the table of remembered ids, and of ids in it.
   var seen: [UInt8] { [UInt8]((tag + "seen").utf8) }
   /// Hash: ids of one bucket (`SeenID`) and the hour in which each was accepted.
-  func seen(bucket: Int) -> [UInt8] { [UInt8]((tag + "seen:" + String(bucket)).utf8) }
+  func seen(bucket: Int) -> [UInt8] { bucketPrefix + String(bucket).utf8 }
 }

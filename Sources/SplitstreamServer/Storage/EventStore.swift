@@ -2,9 +2,6 @@
 struct EventStore {
   let session: PostgresSession
 
-  /// How much of a chunk is copied at once: a refused event costs at most this much work to find.
-  private static let pageLength = 1000
-
   /// What became of a chunk.
   struct Outcome: Equatable {
     /// Events that are in the table now because of this call.
@@ -17,14 +14,18 @@ struct EventStore {
     var erased = 0
     /// The chunk had been committed before; only its removal is left to do.
     var wasStored = false
+
+    /// What the chunk counts for in the backlog.
+    var total = 0
   }
 
   /// Stores all entries of a chunk in one transaction together with the chunk's id, so that it
   /// commits once.
   ///
-  /// - Parameter page: the entries from a position on, at most so many; empty at the end.
+  /// - Parameter page: some entries from a position on; empty at the end. A refused event costs at
+  ///   most this much work to find.
   func store(
-    _ chunk: ULID, page: (_ start: Int, _ count: Int) throws(StorageError) -> [[UInt8]]
+    _ chunk: ULID, page: (_ start: Int) throws(StorageError) -> [[UInt8]]
   ) throws(StorageError) -> Outcome {
     var outcome = Outcome()
     var failure: StorageError?
@@ -32,26 +33,35 @@ struct EventStore {
       try session.transaction { () throws(PostgresError) in
         guard try session.execute(Self.begin, [.id(chunk)]) == 1 else {
           outcome.wasStored = true
+          outcome.total = try countStored(chunk)
           return
         }
         let eraser = UnitEraser(session: session)
         try eraser.holdOff()
         var start = 0
+        var next = Result { () throws(StorageError) in try page(start) }
         while true {
           let entries: [[UInt8]]
           do throws(StorageError) {
-            entries = try page(start, Self.pageLength)
+            entries = try next.get()
           } catch {
             failure = error
             throw PostgresError.unavailable("the chunk could not be read")
           }
           if entries.isEmpty { break }
-          let remaining = try eraser.remaining(of: entries)
-          try copy(remaining[...], of: chunk, into: &outcome)
-          outcome.erased += entries.count - remaining.count
           start += entries.count
+          outcome.total += entries.reduce(0) { $0 + EventCoding.count(of: $1) }
+          let (remaining, erased) = try eraser.remaining(of: entries)
+          outcome.erased += erased
+          var isNextRead = false
+          func readNext() {
+            if !isNextRead { next = Result { () throws(StorageError) in try page(start) } }
+            isNextRead = true
+          }
+          try copy(remaining[...], of: chunk, into: &outcome, meanwhile: readNext)
+          readNext()
         }
-        _ = try session.execute(Self.count, [.id(chunk), .int(outcome.stored)])
+        _ = try session.execute(Self.count, [.id(chunk), .int(outcome.total)])
       }
     } catch {
       throw failure ?? StorageError(error)
@@ -59,26 +69,39 @@ struct EventStore {
     return outcome
   }
 
-  /// Copies the entries; when PostgreSQL refuses one, finds it by halves, sets it aside and stores
-  /// the others.
+  private func countStored(_ chunk: ULID) throws(PostgresError) -> Int {
+    try session.rows(Self.counted, [.id(chunk)]) { row throws(PostgresError) in
+      try row.int(0)
+    }.first ?? 0
+  }
+
+  /// Copies the entries; when PostgreSQL refuses a row, finds it by halves, sets it aside and
+  /// stores the others.
+  ///
+  /// - Parameter meanwhile: called while PostgreSQL is busy, or never.
   private func copy(
-    _ entries: ArraySlice<[UInt8]>, of chunk: ULID, into outcome: inout Outcome
+    _ entries: ArraySlice<[UInt8]>, of chunk: ULID, into outcome: inout Outcome,
+    meanwhile: () -> Void = {}
   ) throws(PostgresError) {
     if entries.isEmpty { return }
     do {
       outcome.stored += try session.savepoint { () throws(PostgresError) in
-        try copyTogether(entries)
+        try copyTogether(entries, meanwhile)
       }
     } catch {
       guard Self.isAboutData(error) else { throw error }
       if error.sqlState == Self.uniqueViolation {
-        let unknown = try unknown(entries)
-        if unknown.count < entries.count {
-          outcome.known += entries.count - unknown.count
+        let (unknown, known) = try unknown(entries)
+        if known > 0 {
+          outcome.known += known
           return try copy(unknown[...], of: chunk, into: &outcome)
         }
       }
       if entries.count == 1, let entry = entries.first {
+        if let rows = EventCoding.rows(of: entry), rows.count > 1 {
+          let parts = rows.map { EventCoding.page(of: [$0]) }
+          return try copy(parts[...], of: chunk, into: &outcome)
+        }
         _ = try session.execute(Self.setAside, [.id(chunk), .bytes(entry), .text("\(error)")])
         outcome.setAside += 1
         return
@@ -89,32 +112,38 @@ struct EventStore {
     }
   }
 
-  private func copyTogether(_ entries: ArraySlice<[UInt8]>) throws(PostgresError) -> Int {
-    var bytes = EventCoding.copyHeader
+  private func copyTogether(
+    _ entries: ArraySlice<[UInt8]>, _ meanwhile: () -> Void
+  ) throws(PostgresError) -> Int {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(entries.reduce(64) { $0 + $1.count })
+    bytes += EventCoding.copyHeader
+    var expected = 0
     for entry in entries {
-      guard let row = EventCoding.row(of: entry) else {
+      guard let rows = EventCoding.copyRows(of: entry) else {
         throw Self.refusal("the entry is of an unknown version")
       }
-      bytes.append(contentsOf: row)
+      bytes.append(contentsOf: rows)
+      expected += EventCoding.count(of: entry)
     }
     bytes.append(contentsOf: EventCoding.copyTrailer)
     var isSent = false
-    let count = try session.copyIn(Self.copySQL) {
+    let count = try session.copyIn(Self.copySQL, meanwhile: meanwhile) {
       defer { isSent = true }
       return isSent ? nil : bytes
     }
-    guard count == entries.count else {
-      throw Self.refusal("\(entries.count) entries are \(count) rows")
-    }
+    guard count == expected else { throw Self.refusal("\(expected) events are \(count) rows") }
     return count
   }
 
-  /// The entries whose events are not stored.
-  private func unknown(_ entries: ArraySlice<[UInt8]>) throws(PostgresError) -> [[UInt8]] {
-    let ids = entries.compactMap(EventCoding.eventID)
+  /// The entries without the rows that are stored, and how many those are.
+  private func unknown(
+    _ entries: ArraySlice<[UInt8]>
+  ) throws(PostgresError) -> (entries: [[UInt8]], removed: Int) {
+    let ids = entries.flatMap { EventCoding.rows(of: $0) ?? [] }.map(\.eventID)
     let known = Set(
       try session.rows(Self.known, [.ids(ids)]) { row throws(PostgresError) in try row.id(0) })
-    return entries.filter { EventCoding.eventID($0).map { !known.contains($0) } ?? true }
+    return EventCoding.filter(entries) { !known.contains($0.eventID) }
   }
 
   private static let uniqueViolation = "23505"
@@ -139,6 +168,9 @@ struct EventStore {
   static let count = Statement(
     name: "chunk_count",
     sql: "UPDATE drained_chunks SET event_count = $2::bigint WHERE chunk_id = $1")
+
+  static let counted = Statement(
+    name: "chunk_counted", sql: "SELECT event_count FROM drained_chunks WHERE chunk_id = $1")
 
   static let known = Statement(
     name: "events_known", sql: "SELECT event_id FROM events WHERE event_id = ANY ($1::uuid[])")

@@ -35,14 +35,29 @@ struct SeenTable: Equatable, Sendable {
 /// What stands for a `client_event_id` in Redis: 96 bits, scoped to the environment. Among a
 /// billion of them, an event is taken for another one with a probability of 10⁻²⁰.
 struct SeenID: Hashable, Sendable {
-  let bytes: [UInt8]
+  private let high: UInt64
+  private let low: UInt32
 
   init(_ clientEventID: String, environment: ULID) {
-    bytes = Array(BLAKE2b.hash128(environment.bytes + clientEventID.utf8).bytes.prefix(12))
+    let hash = BLAKE2b.hash128(environment.bytes + clientEventID.utf8)
+    high = hash.high
+    low = UInt32(hash.low >> 32)
+  }
+
+  /// The 12 bytes, most significant first.
+  var bytes: [UInt8] {
+    var bytes: [UInt8] = []
+    append(to: &bytes)
+    return bytes
+  }
+
+  func append(to bytes: inout [UInt8]) {
+    withUnsafeBytes(of: high.bigEndian) { bytes.append(contentsOf: $0) }
+    withUnsafeBytes(of: low.bigEndian) { bytes.append(contentsOf: $0) }
   }
 
   /// The first four bytes; the upkeep's scripts compute it, too.
-  var address: UInt32 { bytes.prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
+  var address: UInt32 { UInt32(high >> 32) }
 }
 
 /// The hour of a remembered id as Redis keeps it: as a number of 13 bits, the largest that a

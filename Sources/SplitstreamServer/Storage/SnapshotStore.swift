@@ -43,9 +43,24 @@ struct SnapshotStore {
   }
 
   /// Experiments whose time has come, the longest waiting first.
-  func due(limit: Int) throws(PostgresError) -> [ULID] {
-    try session.rows(Self.findDue, [.int(limit)]) { row throws(PostgresError) in try row.id(0) }
+  func due(limit: Int) throws(PostgresError) -> [Due] {
+    try session.rows(Self.findDue, [.int(limit), .int(Self.waitSecondsMax)]) {
+      row throws(PostgresError) in
+      Due(experiment: try row.id(0), awaitedShard: try row.intOrNil(1))
+    }
   }
+
+  /// An experiment whose time has come.
+  struct Due: Equatable, Sendable {
+    let experiment: ULID
+    /// The final snapshot is of all that was accepted before the stop, also of what Redis of this
+    /// shard still holds. Waited for no longer than `waitSecondsMax`.
+    var awaitedShard: Int?
+  }
+
+  /// After that the final snapshot is made of what has arrived; the daily ones after it are of the
+  /// rest.
+  static let waitSecondsMax = 600
 
   /// The least sequential SRM p of all snapshots so far, in whichever order they were stored; 1
   /// before the first.
@@ -102,8 +117,11 @@ struct SnapshotStore {
   static let findDue = Statement(
     name: "snapshot_due",
     sql: """
-      SELECT e.id
+      SELECT e.id,
+        CASE WHEN e.status = 'stopped' AND coalesce(s.computed_at < e.stopped_at, true)
+          AND now() < e.stopped_at + make_interval(secs => $2::bigint) THEN v.shard END
       FROM experiments e
+      JOIN environments v ON v.id = e.environment_id
       LEFT JOIN LATERAL (
         SELECT computed_at FROM analysis_snapshots WHERE experiment_id = e.id ORDER BY id DESC LIMIT 1) s ON true
       WHERE e.status = 'running'

@@ -37,7 +37,8 @@ enum Statements {
   ]
 
   private static let events = [
-    EventStore.begin, EventStore.count, EventStore.setAside, EventStore.known,
+    EventStore.begin, EventStore.count, EventStore.counted, EventStore.setAside, EventStore.known,
+    DrainHistory.forgetChunks, DrainHistory.forgetErasures,
     EventPartitions.missing, EventPartitions.expired,
     UnitErasureStore.releaseClaims, UnitErasureStore.endOverrides,
     UnitErasureStore.deleteAssignments, UnitErasureStore.deleteExposures, UnitErasureStore.order,

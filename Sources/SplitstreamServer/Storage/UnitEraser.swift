@@ -9,25 +9,25 @@ struct UnitEraser {
     let hash: [UInt8]
   }
 
-  /// Without the entries whose unit was erased after they were received.
+  /// The entries without the events of units that were erased after they were received, and how
+  /// many those are.
   ///
   /// Of a transaction that has called `holdOff`: an order that is not seen here is carried out
   /// after the end of it.
-  func remaining(of entries: [[UInt8]]) throws(PostgresError) -> [[UInt8]] {
-    guard let oldest = entries.compactMap(EventCoding.receivedAt).min() else { return entries }
+  func remaining(
+    of entries: [[UInt8]]
+  ) throws(PostgresError) -> (entries: [[UInt8]], removed: Int) {
+    let received = entries.lazy.flatMap { EventCoding.rows(of: $0) ?? [] }.map(\.receivedAt)
+    guard let oldest = received.min() else { return (entries, 0) }
     var orders: [Unit: Timestamp] = [:]
     _ = try session.rows(Self.after, [.instant(oldest)]) { row throws(PostgresError) in
       orders[Unit(environment: try row.id(0), hash: try row.bytes(1))] = try row.instant(2)
     }
     // Nothing is hashed while nobody is erased.
-    if orders.isEmpty { return entries }
-    return entries.filter { entry in
-      guard let receivedAt = EventCoding.receivedAt(entry),
-        let subject = EventCoding.subject(of: entry)
-      else { return true }
-      let unit = Unit(
-        environment: subject.environment, hash: SHA256.hash(subject.unit).bytes)
-      return orders[unit].map { receivedAt >= $0 } ?? true
+    if orders.isEmpty { return (entries, 0) }
+    return EventCoding.filter(entries) { row in
+      let unit = Unit(environment: row.environmentID, hash: SHA256.hash(row.unit).bytes)
+      return orders[unit].map { row.receivedAt >= $0 } ?? true
     }
   }
 
@@ -82,7 +82,9 @@ struct UnitEraser {
     let rejected = try session.rows(Self.readRejected, []) { row throws(PostgresError) in
       (id: try row.id(0), entry: try row.bytes(1))
     }
-    for (id, entry) in rejected where try remaining(of: [entry]).isEmpty { ids.append(id) }
+    for (id, entry) in rejected where try remaining(of: [entry]).entries.isEmpty {
+      ids.append(id)
+    }
     if !ids.isEmpty { try session.execute(Self.deleteRejected, [.ids(ids)]) }
   }
 

@@ -1,14 +1,18 @@
 import Logging
+import Synchronization
 import Testing
 
 @testable import SplitstreamServer
 
 /// Snapshots: computed when they are due and when asked for, whatever happens beside them.
 @Suite struct AnalysisJobTests {
-  private static func job(_ stores: StorageTesting, parallelMax: Int = 2) throws -> AnalysisJob {
+  private static func job(
+    _ stores: StorageTesting, parallelMax: Int = 2,
+    isSettled: @escaping @Sendable (Int) -> Bool = { _ in true }
+  ) throws -> AnalysisJob {
     AnalysisJob(
       postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: parallelMax,
-      log: .silent)
+      log: .silent, isSettled: isSettled)
   }
 
   /// A snapshot of an earlier time, as far as the due date and the latch look at it.
@@ -69,8 +73,8 @@ import Testing
       try add("running", started: 9 * day, last: 61),
     ]
     let store = SnapshotStore(session: session)
-    try #expect(store.due(limit: 100) == expected)
-    try #expect(store.due(limit: 2) == Array(expected.prefix(2)))
+    try #expect(store.due(limit: 100).map(\.experiment) == expected)
+    try #expect(store.due(limit: 2).map(\.experiment) == Array(expected.prefix(2)))
     #expect(never.count == 8)
   }
 
@@ -166,6 +170,48 @@ import Testing
     #expect(without == [rows[0].id.uuidText])
     held.close()
     try await stores.waitUntil("SELECT (count(*) = 5)::int FROM analysis_snapshots")
+  }
+
+  @Test("the final snapshot waits for what was accepted before the stop, but not for ever")
+  func finalWaits() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let now = ServerClock.processTime()
+    func stopped(secondsAgo: Int) throws -> ExperimentRow {
+      let row = ExperimentRow {
+        $0.status = "stopped"
+        $0.startedAt = now.adding(days: -9)
+        $0.stoppedAt = now.adding(seconds: -secondsAgo)
+        $0.metricEvents = ["primary"]
+      }
+      try row.insert(in: session)
+      return row
+    }
+    let recent = try stopped(secondsAgo: 5)
+    let overdue = try stopped(secondsAgo: SnapshotStore.waitSecondsMax + 5)
+    let due = try SnapshotStore(session: session).due(limit: 10)
+    let shard = try #require(due.first { $0.experiment == recent.id }?.awaitedShard)
+    #expect(due.contains(SnapshotStore.Due(experiment: overdue.id)))
+
+    let asked = Mutex<Set<Int>>([])
+    let isOpen = Atomic<Bool>(false)
+    let job = try Self.job(stores) { shard in
+      asked.withLock { _ = $0.insert(shard) }
+      return isOpen.load(ordering: .relaxed)
+    }
+    defer { job.stop() }
+    job.start(everySeconds: 1)
+    func snapshots(of row: ExperimentRow) throws -> Int {
+      try stores.count(
+        "SELECT count(*) FROM analysis_snapshots WHERE experiment_id = $1", .id(row.id))
+    }
+    try await stores.waitUntil("SELECT count(*) FROM analysis_snapshots")
+    try #expect(snapshots(of: overdue) == 1)
+    try #expect(snapshots(of: recent) == 0)
+    #expect(asked.withLock { $0 } == [shard])
+    isOpen.store(true, ordering: .relaxed)
+    try await stores.waitUntil("SELECT (count(*) = 2)::int FROM analysis_snapshots")
+    try #expect(snapshots(of: recent) == 1)
   }
 
   /// Each would refuse or hold up the others if peeks and reading were one transaction.

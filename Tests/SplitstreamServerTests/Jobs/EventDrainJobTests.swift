@@ -36,7 +36,7 @@ import Testing
       let pipeline = RedisPipeline(
         to: address, scripts: [EventBuffer.accept], timeoutSeconds: 10, on: loop)
       defer { pipeline.close() }
-      let buffer = EventBuffer(redis: pipeline, backlogMax: 100_000, loop: loop)
+      let buffer = EventBuffer(redis: [pipeline], backlogMax: 100_000, loop: loop)
       for start in stride(from: first, to: first + count, by: 10) {
         let now = ServerClock.processTime()
         let events = try (start..<min(start + 10, first + count)).map { number in
@@ -102,9 +102,8 @@ import Testing
     let taken = try chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 0)
     let chunk = try #require(taken)
     let session = try stores.session()
-    let outcome = try EventStore(session: session).store(chunk) {
-      start, count throws(StorageError) in
-      try chunks.entries(of: chunk, shard: Self.shard, from: start, count: count)
+    let outcome = try EventStore(session: session).store(chunk) { start throws(StorageError) in
+      try chunks.entries(of: chunk, shard: Self.shard, from: start, count: 2)
     }
     #expect(outcome.stored == 30)
     let job = try Self.job(stores)
@@ -132,6 +131,82 @@ import Testing
     try chunks.renew(chunk, shard: Self.shard, leaseSeconds: 0)
     try await job.settle(shard: Self.shard, withinSeconds: 20)
     try #expect(Self.stored(environment, stores) == 30)
+  }
+
+  @Test("settled for one who blocks: not while another process holds a chunk")
+  func settledBlocking() async throws {
+    let (stores, environment) = try Self.stores()
+    try await Self.accept(30, in: environment, stores)
+    let chunks = EventChunks(redis: try stores.redis())
+    let taken = try chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 3600)
+    let chunk = try #require(taken)
+    try await Self.accept(10, in: environment, stores, from: 30)
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    #expect(!job.isSettled(shard: Self.shard, withinSeconds: 0))
+    try #expect(Self.stored(environment, stores) == 10)
+    try chunks.renew(chunk, shard: Self.shard, leaseSeconds: 0)
+    #expect(job.isSettled(shard: Self.shard, withinSeconds: 20))
+    try #expect(Self.stored(environment, stores) == 40)
+  }
+
+  @Test("what only guards against repetition goes when nothing can be repeated any more")
+  func prunes() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let row = ExperimentRow()
+    try row.insert(in: session)
+    let now = ServerClock.processTime()
+    let ids = [9, 9, 6].map { ULID.new(at: now.adding(days: -$0)) }
+    let insertChunk = Statement(
+      name: "chunk",
+      sql: "INSERT INTO drained_chunks (chunk_id, event_count, committed_at) VALUES ($1, 5, $2)")
+    for id in ids { _ = try session.execute(insertChunk, [.id(id), .instant(id.time)]) }
+    let insertErasure = Statement(
+      name: "erasure",
+      sql: """
+        INSERT INTO unit_erasures (environment_id, unit_id, unit_hash, erased_at)
+        SELECT environment_id, $2, $3, $4 FROM experiments WHERE id = $1
+        """)
+    for (unit, days) in [("", 9), ("pending", 9), ("", 6)] {
+      _ = try session.execute(
+        insertErasure,
+        [
+          .id(row.id), unit.isEmpty ? .null : .text(unit),
+          .bytes(SHA256.hash([UInt8(days)]).bytes + unit.utf8),
+          .instant(now.adding(days: -days)),
+        ])
+    }
+    func left() throws -> [String] {
+      try stores.texts(
+        """
+        SELECT 'chunk ' || (now()::date - committed_at::date) FROM drained_chunks
+        UNION ALL
+        SELECT coalesce(unit_id, 'done') || ' ' || (now()::date - erased_at::date) FROM unit_erasures
+        ORDER BY 1
+        """)
+    }
+    try #expect(left() == ["chunk 6", "chunk 9", "chunk 9", "done 6", "done 9", "pending 9"])
+    let history = DrainHistory(session: session)
+    let shard = try stores.count(
+      """
+      SELECT shard FROM environments v JOIN experiments e ON e.environment_id = v.id
+      WHERE e.id = $1
+      """, .id(row.id))
+    // The second is in Redis still, and so may be what was received before the erasures.
+    try history.prune(outstanding: [ids[1]], drained: [shard + 1])
+    try #expect(left() == ["chunk 6", "chunk 9", "done 6", "done 9", "pending 9"])
+    // The job does so by itself, for the shards that it drains.
+    let job = EventDrainJob(
+      postgres: try PostgresAddress(parsing: stores.postgresURL),
+      redis: RedisDeployment(address: try RedisAddress(parsing: stores.redisURL)),
+      clock: ServerClock(), leaseSeconds: 3600, log: .silent
+    ) { [shard] }
+    defer { job.stop() }
+    job.start(everyMilliseconds: 10)
+    try await stores.waitUntil(
+      "SELECT (count(*) = 2)::int FROM unit_erasures")
+    try #expect(left() == ["chunk 6", "done 6", "pending 9"])
   }
 
   @Test("a lost connection gives the chunk back at once, whatever its lease")

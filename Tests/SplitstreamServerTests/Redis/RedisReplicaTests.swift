@@ -40,7 +40,7 @@ import Testing
           scripts: [EventBuffer.accept], timeoutSeconds: timeoutSeconds, on: loop)
         defer { client.close() }
         return try await body(
-          EventBuffer(redis: client, backlogMax: 100, confirmsReplays: true, loop: loop))
+          EventBuffer(redis: [client], backlogMax: 100, confirmsReplays: true, loop: loop))
       }
       let events = try ["a", "b"].map { try EventBufferTesting.event($0, in: Self.environment) }
       try await withBuffer(timeoutSeconds: 10) { buffer in

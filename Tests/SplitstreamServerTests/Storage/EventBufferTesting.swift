@@ -13,15 +13,17 @@ enum EventBufferTesting {
 
   /// Runs `body` with a buffer whose events are in a Redis database of their own.
   static func withBuffer(
-    backlogMax: Int = 100, url: String = TestServers.shared.redisDatabaseURL(),
+    backlogMax: Int = 100, connections: Int = 1,
+    url: String = TestServers.shared.redisDatabaseURL(),
     _ body: @escaping @Sendable (EventBuffer, RedisSession, EventLoop) async throws -> Void
   ) async throws {
     let address = try RedisAddress(parsing: url)
     try await LoopRunner.run { loop in
-      let pipeline = RedisPipeline(
-        to: address, scripts: [EventBuffer.accept], timeoutSeconds: 10, on: loop)
-      defer { pipeline.close() }
-      let buffer = EventBuffer(redis: pipeline, backlogMax: backlogMax, loop: loop)
+      let pipelines = (0..<connections).map { _ in
+        RedisPipeline(to: address, scripts: [EventBuffer.accept], timeoutSeconds: 10, on: loop)
+      }
+      defer { for pipeline in pipelines { pipeline.close() } }
+      let buffer = EventBuffer(redis: pipelines, backlogMax: backlogMax, loop: loop)
       try await body(buffer, RedisSession(to: address), loop)
     }
   }

@@ -43,7 +43,7 @@ import Testing
       try await #expect(
         buffer.accept(events, shard: Self.shard) == [.accepted, .accepted, .replayed, .replayed])
       let entries = try redis.list(Self.keys.buffer)
-      #expect(entries == [events[0], events[1]].map(EventCoding.encode))
+      #expect(entries == [EventCoding.encode([events[0], events[1]])])
     }
   }
 
@@ -93,6 +93,55 @@ import Testing
     }
   }
 
+  @Test("over several connections at once: every event once, and the limit holds")
+  func severalConnections() async throws {
+    try await EventBufferTesting.withBuffer(backlogMax: 4000, connections: 4) {
+      buffer, redis, loop in
+      // Twelve requests of 500, of which the second six are the first six again.
+      let requests = try (0..<12).map { request in
+        try (0..<500).map { try Self.event("\(request % 6)-\($0)") }
+      }
+      let tasks = requests.map { events in
+        loop.start(with: buffer) { try await $0.accept(events, shard: Self.shard) }
+      }
+      var accepted = 0
+      for task in tasks { accepted += try await task.value.count { $0 == .accepted } }
+      #expect(accepted == 3000)
+      try #expect(Self.stored(redis) == 3000)
+      #expect(try redis.number("GET", Self.keys.backlog) == 3000)
+
+      let more = try (6..<9).map { request in
+        try (0..<500).map { try Self.event("\(request)-\($0)") }
+      }
+      let late = more.map { events in
+        loop.start(with: buffer) { try await $0.accept(events, shard: Self.shard) }
+      }
+      var refused = 0
+      for task in late where (try? await task.value) == nil { refused += 1 }
+      #expect(refused == 1)
+      try #expect(Self.stored(redis) == 4000)
+    }
+  }
+
+  @Test("an id from before the last 30 days counts anew, and is remembered anew")
+  func forgotten() async throws {
+    try await EventBufferTesting.withBuffer { buffer, redis, _ in
+      let event = try Self.event("a")
+      _ = try await buffer.accept([event], shard: Self.shard)
+      let id = SeenID("a", environment: Self.environment)
+      let bucket = Self.keys.seen(bucket: SeenTable().bucket(of: id))
+      // As it is written in Lua: hours, which go round, less 4096.
+      let hour = Int(ServerClock.processTime().microseconds / 3_600_000_000) % 8192
+      let old = ((hour - 31 * 24) % 8192 + 8192) % 8192 - 4096
+      _ = try redis.command([
+        [UInt8]("HSET".utf8), bucket, id.bytes, [UInt8](String(old).utf8),
+      ])
+      try await #expect(buffer.accept([event], shard: Self.shard) == [.accepted])
+      try await #expect(buffer.accept([event], shard: Self.shard) == [.replayed])
+      try #expect(SeenTableUpkeep(redis: redis).size(shard: Self.shard).idCount == 1)
+    }
+  }
+
   @Test("a Redis without memory refuses, and leaves no trace")
   func outOfMemory() async throws {
     let server = TestRedis()
@@ -127,15 +176,15 @@ import Testing
         loop.start(with: buffer) { try await $0.accept(events, shard: Self.shard) }
       }
       for task in tasks { try await #expect(task.value.allSatisfy { $0 == .accepted }) }
-      let entries = try redis.list(Self.keys.buffer)
-      #expect(entries == requests.flatMap { $0 }.map(EventCoding.encode))
+      let rows = try redis.list(Self.keys.buffer).flatMap { try #require(EventCoding.rows(of: $0)) }
+      #expect(rows.map(\.eventID) == requests.flatMap { $0 }.map(\.id))
     }
   }
 
   // MARK: Support
 
   private static func stored(_ redis: RedisSession) throws -> Int {
-    try redis.number("LLEN", keys.buffer)
+    try redis.list(keys.buffer).reduce(0) { $0 + EventCoding.count(of: $1) }
   }
 
   private static func event(

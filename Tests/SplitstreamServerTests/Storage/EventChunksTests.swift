@@ -76,7 +76,7 @@ import Testing
     let id = try #require(try chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 0))
     try chunks.renew(id, shard: Self.shard, leaseSeconds: 60)
     try #expect(chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 60) == nil)
-    try chunks.remove(id, shard: Self.shard)
+    try chunks.remove(id, of: 1, shard: Self.shard)
     try chunks.renew(id, shard: Self.shard, leaseSeconds: 0)
     try #expect(chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 60) == nil)
   }
@@ -88,10 +88,32 @@ import Testing
     let id = try #require(try chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 60))
     try Self.fill(chunks, 2)
     for _ in 0..<3 {
-      try chunks.remove(id, shard: Self.shard)
+      try chunks.remove(id, of: 3, shard: Self.shard)
       try #expect(chunks.redis.number("GET", Self.keys.backlog) == 2)
     }
     try #expect(chunks.outstanding(shard: Self.shard) == [])
     try #expect(chunks.entries(of: id, shard: Self.shard, from: 0, count: 10) == [])
+    // With the last chunk goes what was miscounted.
+    let last = try #require(try chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 60))
+    try chunks.remove(last, of: 1, shard: Self.shard)
+    try #expect(chunks.redis.number("EXISTS", Self.keys.backlog) == 0)
+  }
+
+  @Test("a chunk of entries of any size is read whole")
+  func reader() throws {
+    let chunks = try Self.chunks()
+    let entries = (0..<700).map { [UInt8](repeating: 7, count: $0 % 350 == 17 ? 500_000 : $0 + 1) }
+    for entry in entries {
+      _ = try chunks.redis.command([[UInt8]("RPUSH".utf8), Self.keys.buffer, entry])
+    }
+    let id = try #require(try chunks.take(shard: Self.shard, newID: .new(), leaseSeconds: 60))
+    var reader = EventChunks.Reader(chunk: id, shard: Self.shard, chunks: chunks)
+    var read: [[UInt8]] = []
+    while true {
+      let next = try reader.next(from: read.count)
+      if next.isEmpty { break }
+      read += next
+    }
+    #expect(read == entries)
   }
 }

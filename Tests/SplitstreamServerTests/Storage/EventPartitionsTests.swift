@@ -81,12 +81,13 @@ import Testing
     let last = first.adding(milliseconds: -1)
     let unit = try UnitID.named("u")
     let entries = [last, first].map { time in
-      EventCoding.encode(
+      EventCoding.encode([
         Event(
           id: .new(at: time), environmentID: .new(), eventKey: "k", unitID: unit,
-          occurredAt: time, properties: nil, clientEventID: nil, isLate: false))
+          occurredAt: time, properties: nil, clientEventID: nil, isLate: false)
+      ])
     }
-    _ = try EventStore(session: session).store(.new()) { start, _ throws(StorageError) in
+    _ = try EventStore(session: session).store(.new()) { start throws(StorageError) in
       start == 0 ? entries : []
     }
     let places = try stores.texts(

@@ -19,8 +19,8 @@ import Testing
   private func store(
     _ entries: [[UInt8]], as chunk: ULID = .new(), in session: PostgresSession
   ) throws -> EventStore.Outcome {
-    try EventStore(session: session).store(chunk) { start, count throws(StorageError) in
-      start < entries.count ? Array(entries[start..<min(start + count, entries.count)]) : []
+    try EventStore(session: session).store(chunk) { start throws(StorageError) in
+      start < entries.count ? Array(entries[start..<min(start + 1000, entries.count)]) : []
     }
   }
 
@@ -44,7 +44,7 @@ import Testing
         clientEventID: "id\\N", id: id, isLate: true),
       try event("ünïcode"),
     ]
-    try #expect(store(events.map(EventCoding.encode), in: session).stored == 2)
+    try #expect(store(events.map { EventCoding.encode([$0]) }, in: session).stored == 2)
     let read = Statement(
       name: "events",
       sql: """
@@ -69,9 +69,10 @@ import Testing
   func once() throws {
     let session = try StorageTesting.shared().session()
     let chunk = ULID.new()
-    let entries = [EventCoding.encode(try event())]
-    try #expect(store(entries, as: chunk, in: session) == EventStore.Outcome(stored: 1))
-    try #expect(store(entries, as: chunk, in: session) == EventStore.Outcome(wasStored: true))
+    let entries = [EventCoding.encode([try event()])]
+    try #expect(store(entries, as: chunk, in: session) == EventStore.Outcome(stored: 1, total: 1))
+    try #expect(
+      store(entries, as: chunk, in: session) == EventStore.Outcome(wasStored: true, total: 1))
     try #expect(units().count == 1)
     let counted = try StorageTesting.shared().count(
       "SELECT event_count FROM drained_chunks WHERE chunk_id = $1", .id(chunk))
@@ -84,24 +85,25 @@ import Testing
     let session = try StorageTesting.shared().session()
     let chunk = ULID.new()
     let twin = try event("twin")
-    var unknownVersion = EventCoding.encode(try event("from the future"))
+    var unknownVersion = EventCoding.encode([try event("from the future")])
     unknownVersion[0] = 99
     let poison = [
-      EventCoding.encode(try event("nul", properties: "{\"a\":\"\\u0000\"}")),
-      EventCoding.encode(try event("not json", properties: "{")),
-      EventCoding.encode(try event("numeric", properties: #"{"a":1e400000}"#)),
-      Array(EventCoding.encode(try event("cut")).dropLast(3)),
-      EventCoding.encode(try event("more")) + [0],
-      EventCoding.encode(try event("bytes")).map { $0 == UInt8(ascii: "b") ? 0xff : $0 },
-      EventCoding.encode(try event("jsonb", properties: "{}")).replacingForm(of: "{}", with: 9),
+      EventCoding.encode([try event("nul", properties: "{\"a\":\"\\u0000\"}")]),
+      EventCoding.encode([try event("not json", properties: "{")]),
+      EventCoding.encode([try event("numeric", properties: #"{"a":1e400000}"#)]),
+      Array(EventCoding.encode([try event("cut")]).dropLast(3)),
+      EventCoding.encode([try event("more")]) + [0],
+      EventCoding.encode([try event("bytes")]).map { $0 == UInt8(ascii: "b") ? 0xff : $0 },
+      EventCoding.encode([try event("jsonb", properties: "{}")]).replacingForm(of: "{}", with: 9),
       unknownVersion, [], [1],
     ]
-    var entries = try (0..<2100).map { EventCoding.encode(try event("unit-\($0)")) }
+    var entries = try (0..<2100).map { EventCoding.encode([try event("unit-\($0)")]) }
     // An event that is there twice counts once.
-    for _ in 0..<2 { entries.insert(EventCoding.encode(twin), at: 0) }
+    for _ in 0..<2 { entries.insert(EventCoding.encode([twin]), at: 0) }
     for (index, entry) in poison.enumerated() { entries.insert(entry, at: 2 + 187 * index) }
     let outcome = try store(entries, as: chunk, in: session)
-    #expect(outcome == EventStore.Outcome(stored: 2101, setAside: poison.count, known: 1))
+    #expect(
+      outcome == EventStore.Outcome(stored: 2101, setAside: poison.count, known: 1, total: 2112))
     try #expect(units().count == 2101)
     try #expect(refused(chunk).count == poison.count)
     let kept = try StorageTesting.shared().count(
@@ -110,15 +112,31 @@ import Testing
     #expect(kept == poison.count)
   }
 
+  @Test("of a page, only the rows that PostgreSQL refuses or has are left out")
+  func pageOfMany() throws {
+    let session = try StorageTesting.shared().session()
+    let chunk = ULID.new()
+    var events = try (0..<300).map { try event("unit-\($0)") }
+    let known = [events[0], events[299]]
+    try #expect(store([EventCoding.encode(known)], in: session).stored == 2)
+    for place in [17, 18, 250] { events[place] = try event("poison", properties: "{") }
+    let outcome = try store([EventCoding.encode(events)], as: chunk, in: session)
+    #expect(outcome == EventStore.Outcome(stored: 295, setAside: 3, known: 2, total: 300))
+    try #expect(Set(units()).count == 297)
+    try #expect(refused(chunk).count == 3)
+    // The chunk counts for what it took from the backlog, whoever brings it again.
+    try #expect(store([], as: chunk, in: session).total == 300)
+  }
+
   @Test("a chunk that cannot be read to its end leaves nothing, and can be brought again")
   func unreadable() throws {
     let session = try StorageTesting.shared().session()
     let chunk = ULID.new()
-    let entries = try (0..<1500).map { EventCoding.encode(try event("unit-\($0)")) }
+    let entries = try (0..<1500).map { EventCoding.encode([try event("unit-\($0)")]) }
     #expect(throws: StorageError.unavailable(.redis, "gone")) {
-      try EventStore(session: session).store(chunk) { start, count throws(StorageError) in
+      try EventStore(session: session).store(chunk) { start throws(StorageError) in
         if start > 0 { throw .unavailable(.redis, "gone") }
-        return Array(entries[..<count])
+        return Array(entries[..<1000])
       }
     }
     try #expect(units().isEmpty)
@@ -129,13 +147,13 @@ import Testing
   func race() async throws {
     let stores = try StorageTesting.shared()
     let chunk = ULID.new()
-    let entries = [EventCoding.encode(try event())]
+    let entries = [EventCoding.encode([try event()])]
     let first = try stores.session()
     try first.script("BEGIN")
     _ = try first.execute(EventStore.begin, [.id(chunk)])
     async let second = onThread {
       try EventStore(session: stores.session(named: "second \(chunk)")).store(chunk) {
-        start, _ throws(StorageError) in start == 0 ? entries : []
+        start throws(StorageError) in start == 0 ? entries : []
       }
     }
     try await stores.waitUntil(
@@ -150,10 +168,10 @@ import Testing
   @Test("a Redis that gives again what was stored doubles nothing and holds up nothing")
   func restoredRedis() throws {
     let session = try StorageTesting.shared().session()
-    let entries = try (0..<40).map { EventCoding.encode(try event("unit \($0)")) }
+    let entries = try (0..<40).map { EventCoding.encode([try event("unit \($0)")]) }
     try #expect(store(Array(entries[..<25]), in: session).stored == 25)
     let outcome = try store(entries, in: session)
-    #expect(outcome == EventStore.Outcome(stored: 15, known: 25))
+    #expect(outcome == EventStore.Outcome(stored: 15, known: 25, total: 40))
     try #expect(units().count == 40)
   }
 }

@@ -39,7 +39,7 @@ import Testing
       let client = deployment.client(
         scripts: [EventBuffer.accept], timeoutSeconds: 10, on: loop)
       defer { client.close() }
-      let buffer = EventBuffer(redis: client, backlogMax: 10_000, loop: loop)
+      let buffer = EventBuffer(redis: [client], backlogMax: 10_000, loop: loop)
       for shard in Self.shards {
         let verdicts = try await Self.accept(0..<100, shard: shard, buffer)
         #expect(verdicts.allSatisfy { $0 == .accepted })

@@ -7,16 +7,17 @@ import Testing
   private let environment = ULID.new()
 
   private func entry(_ unit: String, at time: Timestamp) throws -> [UInt8] {
-    EventCoding.encode(
+    EventCoding.encode([
       Event(
         id: .new(at: time), environmentID: environment, eventKey: "key", unitID: try .named(unit),
-        occurredAt: time, properties: nil, clientEventID: nil, isLate: false))
+        occurredAt: time, properties: nil, clientEventID: nil, isLate: false)
+    ])
   }
 
   private func store(_ entries: [[UInt8]], in session: PostgresSession) throws
     -> EventStore.Outcome
   {
-    try EventStore(session: session).store(.new()) { start, _ throws(StorageError) in
+    try EventStore(session: session).store(.new()) { start throws(StorageError) in
       start == 0 ? entries : []
     }
   }
@@ -42,14 +43,21 @@ import Testing
   func subject() throws {
     let time = Timestamp(microseconds: 1_763_715_600_123_000)
     let entry = try entry("ünit", at: time)
-    #expect(EventCoding.receivedAt(entry) == time)
-    let subject = try #require(EventCoding.subject(of: entry))
-    #expect(subject.environment == environment)
-    #expect(Array(subject.unit) == Array("ünit".utf8))
-    for length in 0..<entry.count - 30 {
-      _ = EventCoding.receivedAt(Array(entry[..<length]))
-      #expect(EventCoding.subject(of: Array(entry[..<length]))?.unit.count ?? 5 == 5)
+    let row = try #require(EventCoding.rows(of: entry)?.first)
+    #expect(row.receivedAt == time)
+    #expect(row.environmentID == environment)
+    #expect(Array(row.unit) == Array("ünit".utf8))
+    let pair = EventCoding.page(of: [row, row])
+    #expect(EventCoding.rows(of: pair)?.map(\.eventID) == [row.eventID, row.eventID])
+    for length in 0..<pair.count {
+      #expect(EventCoding.rows(of: Array(pair[..<length])) == nil)
+      let cut = EventCoding.rows(of: Array(entry.prefix(length)))
+      #expect(cut?.first?.unit.count ?? 5 == 5)
     }
+    // As they were buffered before there were pages.
+    let single = [1] + entry[EventCoding.pageHeaderLength...]
+    #expect(EventCoding.rows(of: single)?.map(\.eventID) == [row.eventID])
+    #expect(EventCoding.count(of: single) == 1)
   }
 
   @Test("of a buffered chunk, what was received before the erasure is not stored")
@@ -63,10 +71,10 @@ import Testing
       entry("gone", at: now.adding(seconds: 5)),
     ]
     let outcome = try store(entries, in: session)
-    #expect(outcome == EventStore.Outcome(stored: 2, erased: 1))
+    #expect(outcome == EventStore.Outcome(stored: 2, erased: 1, total: 3))
     #expect(try units(stores) == ["stays", "gone"])
     // Nothing but what was erased.
-    #expect(try store([entries[0]], in: session) == EventStore.Outcome(erased: 1))
+    #expect(try store([entries[0]], in: session) == EventStore.Outcome(erased: 1, total: 1))
   }
 
   @Test("stored and refused events go; what came later, and other environments', stay")
@@ -76,12 +84,12 @@ import Testing
     let now = ServerClock.processTime()
     var refused = try entry("gone", at: now.adding(seconds: -3))
     // A field too few: PostgreSQL sets it aside.
-    refused[2] = 7
+    refused[EventCoding.pageHeaderLength + 1] = 7
     let entries = try [
       entry("gone", at: now.adding(seconds: -5)), entry("stays", at: now.adding(seconds: -4)),
       refused, entry("gone", at: now.adding(seconds: 5)),
     ]
-    #expect(try store(entries, in: session) == EventStore.Outcome(stored: 3, setAside: 1))
+    #expect(try store(entries, in: session) == EventStore.Outcome(stored: 3, setAside: 1, total: 4))
     let elsewhere = UnitEraserTests()
     _ = try elsewhere.store([elsewhere.entry("gone", at: now.adding(seconds: -9))], in: session)
     let eraser = UnitEraser(session: session)
@@ -103,8 +111,7 @@ import Testing
     let gone = try entry("gone", at: now.adding(seconds: -5))
     // Half-way through its chunk: the first page is looked at, the second is not read yet.
     var erasure: Task<Int, any Error>?
-    let outcome = try EventStore(session: drain).store(.new()) {
-      start, _ throws(StorageError) in
+    let outcome = try EventStore(session: drain).store(.new()) { start throws(StorageError) in
       guard start > 0 else { return [gone] }
       if erasure != nil { return [] }
       do {
@@ -125,7 +132,7 @@ import Testing
       }
       return [gone]
     }
-    #expect(outcome == EventStore.Outcome(stored: 1, erased: 1))
+    #expect(outcome == EventStore.Outcome(stored: 1, erased: 1, total: 2))
     #expect(try await erasure?.value == 1)
     #expect(try units(stores) == [])
   }
