@@ -10,8 +10,11 @@ import Testing
     let session: PostgresSession
     let experiment: TestExperiment
 
-    init(_ configure: @escaping (inout Configuration) -> Void = { _ in }) async throws {
-      server = try RunningServer {
+    init(
+      on stores: TestStores? = nil,
+      _ configure: @escaping (inout Configuration) -> Void = { _ in }
+    ) async throws {
+      server = try RunningServer(stores) {
         $0.server.loops = 1
         configure(&$0)
       }
@@ -103,6 +106,43 @@ import Testing
       FROM assignments a ORDER BY 1
       """)
     #expect(stored == ["known 1", "new 1", "quiet 0"])
+  }
+
+  @Test(
+    "a PostgreSQL that stands still delays known units for a bounded time, and is a 503 for new ones"
+  )
+  func frozen() async throws {
+    let postgres = TestPostgres()
+    defer { postgres.remove() }
+    postgres.start()
+    let stores = TestStores(
+      postgresURL: postgres.url("postgres"), redisURL: TestServers.shared.redisDatabaseURL(),
+      pepper: try Pepper(Pepper.random()))
+    let world = try await World(on: stores) { $0.postgres.timeoutSeconds = 2 }
+    defer { world.server.stop() }
+    let known = try await world.assign("known")
+    postgres.pause()
+    let (server, experiment) = (world.server, world.experiment)
+    let asked = try await concurrently(16) { index in
+      try await server.assign(index % 4 == 3 ? "new-\(index)" : "known", to: experiment)
+    }
+    for (index, reply) in asked.enumerated() {
+      if index % 4 == 3 {
+        #expect(reply.status == 503)
+        #expect(reply.header("Retry-After") != nil)
+      } else {
+        #expect(reply.body == known.body)
+      }
+    }
+    #expect(try await world.server.call(.readyz, as: .none).status == 503)
+    #expect(try await world.assign("known").body == known.body)
+    postgres.resume()
+    try await eventually("it is ready again") {
+      try await world.server.call(.readyz, as: .none).status == 200
+    }
+    #expect(try await world.assign("known").body == known.body)
+    for index in [3, 7, 11, 15] { #expect(try await world.assign("new-\(index)").status == 200) }
+    #expect(try world.count("exposure_events") == 5)
   }
 
   @Test("known units are answered for so long only")

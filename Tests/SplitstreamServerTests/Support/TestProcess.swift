@@ -25,6 +25,18 @@ final class TestProcess: Sendable {
     return status
   }
 
+  /// Stops the program and its children where they stand, or lets them go on.
+  func signalAll(_ number: Int32) {
+    guard let child = pid.withLock({ $0 }) else { return }
+    // It first, so that it starts nobody meanwhile.
+    signal(number)
+    let children = try? String(
+      contentsOfFile: "/proc/\(child)/task/\(child)/children", encoding: .utf8)
+    for child in (children ?? "").split(separator: " ").compactMap({ pid_t($0) }) {
+      _ = Glibc.kill(child, number)
+    }
+  }
+
   func signal(_ number: Int32) {
     if let child = pid.withLock({ $0 }) { _ = Glibc.kill(child, number) }
   }

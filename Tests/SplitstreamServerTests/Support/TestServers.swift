@@ -85,6 +85,8 @@ final class TestPostgres: Sendable {
   }
 
   func kill() { process.kill(SIGQUIT) }
+  func pause() { process.signalAll(SIGSTOP) }
+  func resume() { process.signalAll(SIGCONT) }
   func remove() {
     kill()
     TestDirectory.remove(directory)
