@@ -155,6 +155,10 @@ class Postgres(Program):
         super().start()
 
     def is_ready(self):
+        if self.process.poll() is not None:
+            # A child that was just being made when the others were killed holds the shared memory
+            # until it has seen that its parent is gone.
+            self.start()
         return subprocess.run(
             [f"{POSTGRES}/pg_isready", "-q", "-h", self.folder], check=False).returncode == 0
 
