@@ -150,6 +150,8 @@ import Testing
     Case("G(T / HTTP/1.1\r\n", "400"),
     Case("GET / HTTP/1.1\nHost: a\n\n", "400"),
     Case("GET / HTTP/2.0\r\n", "505"),
+    // What a client of HTTP/2 begins with.
+    Case("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"),
     Case("GET / HTTP/0.9\r\n", "505"),
     Case("GET /%zz HTTP/1.1\r\n", "400"),
     Case("GET /% HTTP/1.1\r\n", "400"),
