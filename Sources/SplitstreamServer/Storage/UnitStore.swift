@@ -59,7 +59,14 @@ struct UnitStore {
       try row.id(0)
     }.first
     let last = marks.first { $0.subject == experiment.id && $0.leads(to: period) }
-    if last == nil { try forget([experiment.id] + marks.map(\.subject), of: experiment.id) }
+    let subjects = metrics.map(Self.subject)
+    // One that missed a snapshot has not heard of units that changed then.
+    let isContinued = { (mark: Mark) in
+      mark.run == last?.run && (mark.subject == experiment.id || subjects.contains(mark.subject))
+    }
+    let ended = marks.filter { !isContinued($0) }.map(\.subject)
+    if !ended.isEmpty { try forget(ended, of: experiment.id) }
+    let continued = marks.filter(isContinued)
     let run = (last?.run ?? 0) + 1
     func put(_ subject: ULID) throws(PostgresError) -> Int {
       try session.rows(
@@ -73,21 +80,30 @@ struct UnitStore {
 
     let sample = try put(experiment.id)
     let firstNew = try bringSample(
-      sample, of: experiment, run: run, after: last, valued: marks.map(\.series), to: period)
+      sample, of: experiment, run: run, after: last, valued: continued.map(\.series), to: period)
     var series: [ULID: Int] = [:]
-    for metric in metrics {
-      // One that missed a snapshot has not heard of units that changed then.
-      let before = last.flatMap { last in
-        marks.first { $0.subject == metric.id && $0.run == last.run }
-      }
-      if last != nil && before == nil { try forget([metric.id], of: experiment.id) }
-      let values = try put(metric.id)
+    for (metric, subject) in zip(metrics, subjects) {
+      let before = continued.first { $0.subject == subject }
+      let values = try put(subject)
       series[metric.id] = values
       try bringValues(
         values, of: metric, sample: sample, in: experiment, run: run, after: before,
         firstNew: firstNew, to: period)
     }
     return Series(sample: sample, metrics: series)
+  }
+
+  /// What the values of a metric are kept under: its meaning, so that nothing is added to values of
+  /// another meaning.
+  private static func subject(_ metric: Metric) -> ULID {
+    let definition = metric.definition
+    let meaning = [
+      metric.id.text, definition.eventKey, definition.kind.rawValue,
+      definition.aggregation.rawValue, definition.unitDedupWindow,
+      definition.propertyPath?.text ?? "",
+    ]
+    let hash = BLAKE2b.hash128([UInt8](meaning.joined(separator: "\0").utf8))
+    return ULID(high: hash.high, low: hash.low)
   }
 
   /// - Returns: the earliest exposure of a unit that is new in the sample, or counts differently.
