@@ -24,7 +24,7 @@ MISSING = $(foreach need,$(NEEDS),\
 SERVER := .build/release/splitstream-server
 
 .PHONY: help run build test contract fuzz sanitize differential bench-http bench-assign bench-events \
-  bench-connections bench-audience lint format verify packages chaos clean
+  bench-analysis bench-connections bench-audience lint format verify packages chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,15 @@ bench-assign: build ## What POST /v1/assign costs, beside nginx and beside Postg
 bench-events: build ## Events end to end against a bare COPY, acceptance against redis-benchmark, latency, backlog
 	@python3 Tests/Benchmarks/bench_events.py $(ARGS)
 
+bench-analysis: build ## Snapshots beside DuckDB, many experiments, a year of history, the mathematics beside scipy
+	@python3 -m venv .build/bench-analysis
+	.build/bench-analysis/bin/pip install --quiet --disable-pip-version-check duckdb scipy
+	.build/bench-analysis/bin/python Tests/Benchmarks/bench_analysis.py $(ARGS)
+
 bench-events: NEEDS += /usr/bin/redis-benchmark=redis-tools /usr/bin/python3=python3 \
   /usr/bin/psql=postgresql-client
+
+bench-analysis: NEEDS += /usr/bin/psql=postgresql-client
 
 # Inherited by `packages`, which they all need.
 differential bench-http bench-assign: NEEDS += \

@@ -134,8 +134,11 @@ class Splitstream(Target):
             splitstream.settings = dict(line.split("=", 1) for line in lines if "=" in line)
             yield splitstream
 
-    def call(self, method: str, path: str, body: dict | None = None, key: str = "SERVER"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def call(
+        self, method: str, path: str, body: dict | None = None, key: str = "SERVER",
+        timeout_seconds: int = 30,
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_seconds)
         connection.request(
             method, path, json.dumps(body) if body is not None else None,
             {"Content-Type": "application/json", **self.authorization(key)})
