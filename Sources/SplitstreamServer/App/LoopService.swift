@@ -23,6 +23,7 @@ final class LoopService {
     let documentation: Documentation
     let changes: CatalogueChanges
     let compute: ComputeSnapshotHandler.Compute
+    let wakeDrain: @Sendable () -> Void
     let stopFlag: StopFlag
     let clientUse = ClientUse()
     let log: Logger
@@ -191,7 +192,7 @@ final class LoopService {
     let groups = MutexGroupStore(database: database)
     let buffer = EventBuffer(
       redis: redis, backlogMax: shared.configuration.events.backlogMax,
-      confirmsReplays: shared.redis.replicasMin > 0, loop: loop)
+      confirmsReplays: shared.redis.replicasMin > 0, loop: loop, onMany: shared.wakeDrain)
     let references = ExperimentReferences(metrics: metrics, groups: groups, segments: segments)
     let lifecycle = ExperimentLifecycle(store: experiments, ids: ids, changes: shared.changes)
 

@@ -107,7 +107,7 @@ final class Server: Sendable {
         }
         return try await analysis.compute(experiment, peek: peek)
       },
-      stopFlag: stopFlag, log: log)
+      wakeDrain: { drain.wake() }, stopFlag: stopFlag, log: log)
 
     let services = loops.indices.map { index in
       LoopConfined(

@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import Logging
+import Synchronization
 
 /// Brings accepted events from Redis to PostgreSQL, every second.
 ///
@@ -28,6 +29,7 @@ final class EventDrainJob: Sendable {
   private let queue: JobQueue<State>
   /// Apart, for Redis waits for the disk after each of its many small steps.
   private let upkeep: JobQueue<Upkeep>
+  private let isWoken = Atomic<Bool>(false)
   private let shards: @Sendable () -> Set<Int>
   private let clock: ServerClock
   private let leaseSeconds: Int
@@ -58,31 +60,7 @@ final class EventDrainJob: Sendable {
   }
 
   func start(everyMilliseconds: Int) {
-    queue.every(milliseconds: everyMilliseconds) { [self] state in
-      do throws(StorageError) {
-        // Made months ahead: when that fails, no event need wait for it.
-        let partitions = keepPartitions(&state)
-        let shards = shards().sorted()
-        // Whoever waits for the queue has a turn before the next tick.
-        let deadline = DispatchTime.now() + .milliseconds(everyMilliseconds)
-        var isBusy = true
-        while isBusy {
-          isBusy = false
-          for shard in shards {
-            isBusy = try drain(shard, &state) >= Self.backlogMin || isBusy
-          }
-          isBusy = isBusy && DispatchTime.now() < deadline
-        }
-        try partitions.get()
-        try prune(shards, &state)
-        state.failures.succeeded("draining events")
-      } catch {
-        // Both connections are in doubt; what was taken is repeated.
-        state.postgres.close()
-        state.redis.close()
-        state.failures.failed("draining events", error)
-      }
-    }
+    queue.every(milliseconds: everyMilliseconds) { [self] in tick(&$0) }
     upkeep.every(milliseconds: everyMilliseconds) { [self] state in
       do throws(StorageError) {
         for shard in shards().sorted() { try keepSeenTable(of: shard, &state) }
@@ -91,6 +69,15 @@ final class EventDrainJob: Sendable {
         state.redis.close()
         state.failures.failed("the upkeep of remembered ids", error)
       }
+    }
+  }
+
+  /// Drains without waiting for the next tick: much has been accepted. For any thread.
+  func wake() {
+    if isWoken.exchange(true, ordering: .relaxed) { return }
+    queue.async { [self] state in
+      isWoken.store(false, ordering: .relaxed)
+      tick(&state)
     }
   }
 
@@ -151,6 +138,32 @@ final class EventDrainJob: Sendable {
   ) throws(StorageError) -> Set<ULID> {
     try drain(shard, &state)
     return try EventChunks(redis: try state.redis.open()).outstanding(shard: shard)
+  }
+
+  private func tick(_ state: inout State) {
+    do throws(StorageError) {
+      // Made months ahead: when that fails, no event need wait for it.
+      let partitions = keepPartitions(&state)
+      let shards = shards().sorted()
+      // Whoever waits for the queue has a turn.
+      let deadline = DispatchTime.now() + .seconds(1)
+      var isBusy = true
+      while isBusy {
+        isBusy = false
+        for shard in shards {
+          isBusy = try drain(shard, &state) >= Self.backlogMin || isBusy
+        }
+        isBusy = isBusy && DispatchTime.now() < deadline
+      }
+      try partitions.get()
+      try prune(shards, &state)
+      state.failures.succeeded("draining events")
+    } catch {
+      // Both connections are in doubt; what was taken is repeated.
+      state.postgres.close()
+      state.redis.close()
+      state.failures.failed("draining events", error)
+    }
   }
 
   /// Once an hour, and with the first tick.

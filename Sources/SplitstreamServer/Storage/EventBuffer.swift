@@ -2,6 +2,8 @@
 ///
 /// All that one loop turn collects goes in one script call; each request is judged whole.
 final class EventBuffer {
+  /// After so many accepted events the drain need not wait for its time.
+  static let manyCount = 5000
   /// How many connections a loop gives it.
   static let connectionCount = 4
 
@@ -10,6 +12,9 @@ final class EventBuffer {
   private let loop: EventLoop
   private let backlogMax: Int
   private let confirmsReplays: Bool
+  private let onMany: () -> Void
+  /// Accepted since it was called last.
+  private var acceptedCount = 0
   /// As the script of each shard last saw it.
   private var tables: [Int: SeenTable] = [:]
   private lazy var batcher = TurnBatcher<Delivery, [Verdict]>(
@@ -39,9 +44,12 @@ final class EventBuffer {
   ///     once for all calls that it has read, and reads one of each connection in between.
   ///   - confirmsReplays: replicas are waited for: also for what was written before a replay,
   ///     perhaps on another connection.
+  ///   - onMany: called each time that `manyCount` events have been accepted.
   init(
-    redis: [any RedisLoopClient], backlogMax: Int, confirmsReplays: Bool = false, loop: EventLoop
+    redis: [any RedisLoopClient], backlogMax: Int, confirmsReplays: Bool = false, loop: EventLoop,
+    onMany: @escaping () -> Void = {}
   ) {
+    self.onMany = onMany
     precondition(!redis.isEmpty, "a buffer needs a connection")
     idle = redis
     self.confirmsReplays = confirmsReplays
@@ -68,10 +76,15 @@ final class EventBuffer {
           places.map { deliveries[$0].events }, shard: shard, on: redis)
         for (place, verdict) in zip(places, verdicts) {
           results[place] = verdict.map(Result.success) ?? .failure(.backlogFull)
+          acceptedCount += verdict?.count ?? 0
         }
       } catch {
         for place in places { results[place] = .failure(error) }
       }
+    }
+    if acceptedCount >= Self.manyCount {
+      acceptedCount = 0
+      onMany()
     }
     return results
   }

@@ -133,6 +133,19 @@ import Testing
     try #expect(Self.stored(environment, stores) == 30)
   }
 
+  @Test("woken, it drains before its time")
+  func woken() async throws {
+    let stores = try StorageTesting.separate()
+    let environment = ULID.new()
+    try await Self.accept(30, in: environment, stores)
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    job.start(everyMilliseconds: 3_600_000)
+    job.wake()
+    try await stores.waitUntil(
+      "SELECT (count(*) = 30)::int FROM events WHERE environment_id = $1", .id(environment))
+  }
+
   @Test("settled for one who blocks: not while another process holds a chunk")
   func settledBlocking() async throws {
     let (stores, environment) = try Self.stores()

@@ -14,6 +14,7 @@ enum EventBufferTesting {
   /// Runs `body` with a buffer whose events are in a Redis database of their own.
   static func withBuffer(
     backlogMax: Int = 100, connections: Int = 1,
+    onMany: @escaping @Sendable () -> Void = {},
     url: String = TestServers.shared.redisDatabaseURL(),
     _ body: @escaping @Sendable (EventBuffer, RedisSession, EventLoop) async throws -> Void
   ) async throws {
@@ -23,7 +24,7 @@ enum EventBufferTesting {
         RedisPipeline(to: address, scripts: [EventBuffer.accept], timeoutSeconds: 10, on: loop)
       }
       defer { for pipeline in pipelines { pipeline.close() } }
-      let buffer = EventBuffer(redis: pipelines, backlogMax: backlogMax, loop: loop)
+      let buffer = EventBuffer(redis: pipelines, backlogMax: backlogMax, loop: loop, onMany: onMany)
       try await body(buffer, RedisSession(to: address), loop)
     }
   }

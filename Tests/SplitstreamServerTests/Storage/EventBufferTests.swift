@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import SplitstreamServer
@@ -120,6 +121,20 @@ import Testing
       for task in late where (try? await task.value) == nil { refused += 1 }
       #expect(refused == 1)
       try #expect(Self.stored(redis) == 4000)
+    }
+  }
+
+  @Test("the drain is told of every five thousand accepted events")
+  func many() async throws {
+    let told = Mutex(0)
+    let onMany: @Sendable () -> Void = { told.withLock { $0 += 1 } }
+    try await EventBufferTesting.withBuffer(backlogMax: 100_000, onMany: onMany) {
+      buffer, _, _ in
+      for request in 1...20 {
+        let events = try (0..<500).map { try Self.event("\(request)-\($0)") }
+        _ = try await buffer.accept(events, shard: Self.shard)
+        #expect(told.withLock { $0 } == request * 500 / EventBuffer.manyCount)
+      }
     }
   }
 
