@@ -101,6 +101,12 @@ final class AssignmentStore {
     return cache.find(unit, in: experiment.id)
   }
 
+  /// The same for all wishes, or nil.
+  private func remembered(_ wishes: [AssignmentWish]) -> [AssignmentOutcome]? {
+    let known = wishes.compactMap { remembered($0.unit, in: $0.experiment) }
+    return known.count == wishes.count ? known.map(AssignmentOutcome.assigned) : nil
+  }
+
   /// The assignment of a unit, made now if it has none; stored, with its exposure, before this
   /// returns.
   func assign(_ wish: AssignmentWish) async throws(StorageError) -> AssignmentOutcome {
@@ -113,10 +119,15 @@ final class AssignmentStore {
     do {
       return try await batcher.submit(wishes)
     } catch {
-      guard error.isPassing, !database.isAnswering else { throw error }
-      let known = wishes.compactMap { remembered($0.unit, in: $0.experiment) }
-      guard known.count == wishes.count else { throw error }
-      return known.map(AssignmentOutcome.assigned)
+      guard error.isPassing, let known = remembered(wishes) else { throw error }
+      if !database.isAnswering { return known }
+    }
+    // A connection that nobody has asked seems to answer. It is asked, too, before memory counts.
+    do {
+      return try await batcher.submit(wishes)
+    } catch {
+      guard error.isPassing, let known = remembered(wishes) else { throw error }
+      return known
     }
   }
 

@@ -59,7 +59,7 @@ import Testing
   @Test("bytes above the limit are refused at once, and none is kept after the answers")
   func bytesLimit() async throws {
     let url = try TestServers.shared.postgresURL()
-    try await PostgresTesting.withPipeline(url, timeoutSeconds: 1) { pipeline, loop in
+    try await PostgresTesting.withPipeline(url, timeoutSeconds: 5) { pipeline, loop in
       let backend = try await pipeline.rows(PostgresTesting.backend, [], PostgresTesting.int)[0]
       var events = pipeline.events().makeAsyncIterator()
       kill(pid_t(backend), SIGSTOP)
