@@ -124,6 +124,8 @@ import Testing
     for row in rows.shuffled() { try row.insert(in: session) }
     let job = try Self.job(stores, parallelMax: 3)
     defer { job.stop() }
+    // First, also after a failure: the job waits for what this session has locked.
+    defer { session.close() }
     // Nobody can store a snapshot before all that may begin have begun.
     try session.script("BEGIN; LOCK TABLE analysis_snapshots IN SHARE MODE")
     job.start(everySeconds: 1)
@@ -158,6 +160,7 @@ import Testing
     defer { job.stop() }
     // The first in the line waits for somebody else's work on it.
     let held = try stores.session()
+    defer { held.close() }
     let key = PostgresValue.int(Int(bitPattern: UInt(rows[0].id.low)))
     try held.execute(UnitStore.lock, [key])
     job.start(everySeconds: 1)
