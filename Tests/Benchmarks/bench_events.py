@@ -9,7 +9,10 @@ are shown; of ratios, that of each round's.
 import argparse
 import contextlib
 import http.client
+import json
+import os
 import random
+import signal
 import socket
 import statistics
 import subprocess
@@ -17,7 +20,7 @@ import sys
 import time
 
 import benchmark
-from events_load import Events, load
+from generator import MARK, Generator, Run, median, result
 
 COLUMNS = "event_id, environment_id, event_key, unit_id, occurred_at, properties, client_event_id, late"
 # Accepted and not committed: below this the run counts as sustained.
@@ -88,32 +91,53 @@ class Bench:
     def __init__(self, splitstream, folder, seconds):
         self.splitstream, self.folder, self.seconds = splitstream, folder, seconds
         self.stores = Stores(splitstream)
-        self.serial = random.randrange(10**11)
+        self.generator = Generator(folder)
 
-    def events(self, size: int) -> Events:
-        self.serial += 10_000_000
-        return Events(
-            self.splitstream.port, self.splitstream.authorization("CLIENT"), size, self.serial)
+    def request(self, size: int) -> bytes:
+        """Of `size` events, each with an id of its own."""
+        number = MARK.decode()
+        events = [
+            {"event_key": "purchase", "unit_id": f"user-{number}-{index}",
+             "client_event_id": f"{number}-{index:03d}",
+             "properties": {"amount": 12.5, "currency": "EUR"}}
+            for index in range(size)]
+        path, body = (
+            ("/v1/events", events[0]) if size == 1 else ("/v1/events/batch", {"events": events}))
+        body = json.dumps(body, separators=(",", ":"))
+        fields = {
+            "Host": "127.0.0.1", "Splitstream-Environment": "dev",
+            **self.splitstream.authorization("CLIENT"), "Content-Type": "application/json",
+            "Content-Length": str(len(body))}
+        head = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+
+    def start(self, size: int, connections: int, seconds: float, rate: float = 0,
+              events: int | None = None) -> subprocess.Popen:
+        """Sends until the time is over or so many `events` are accepted."""
+        return self.generator.start(
+            self.splitstream.port, self.request(size), connections, rate, seconds,
+            most=events and events // size)
+
+    def load(self, *arguments, **options) -> Run:
+        return result(self.start(*arguments, **options))
 
     def sustained(self) -> tuple[float, float]:
         """Events a second from HTTP to committed, and of a bare COPY of the same rows."""
         stores = self.stores
         stores.sql("TRUNCATE events")
-        state = {"asked": 0.0, "is_flat": True}
-
-        def may_send() -> bool:
-            if time.perf_counter() - state["asked"] > 0.1:
-                state["is_flat"] = stores.backlog() < BACKLOG_FLAT
-                state["asked"] = time.perf_counter()
-            return state["is_flat"]
-
         start = time.perf_counter()
-        run = load(self.events(100), 16, self.seconds, may_send=may_send)
+        clients = self.start(100, 16, self.seconds)
+        while clients.poll() is None:
+            # A run counts as sustained only if what is accepted is also stored.
+            is_flat = stores.backlog() < BACKLOG_FLAT
+            clients.send_signal(signal.SIGCONT if is_flat else signal.SIGSTOP)
+            time.sleep(0.1)
+        accepted = 100 * int(result(clients).count)
         stores.wait_drained()
-        rate = run.accepted / (time.perf_counter() - start)
+        rate = accepted / (time.perf_counter() - start)
         stored = int(stores.sql("SELECT count(*) FROM events"))
-        if stored != run.accepted:
-            raise SystemExit(f"accepted {run.accepted} events and stored {stored}")
+        if stored != accepted:
+            raise SystemExit(f"accepted {accepted} events and stored {stored}")
         rows = self.folder / "rows"
         stores.sql(f"\\copy (SELECT {COLUMNS} FROM events) TO '{rows}' (FORMAT binary)")
         self.bytes_per_event = int(stores.sql(
@@ -127,7 +151,7 @@ class Bench:
     def accepting(self) -> tuple[float, float]:
         """Events a second accepted in batches of 100, and by redis-benchmark with the script alone."""
         with self.stores.no_drain():
-            rate = load(self.events(100), 16, self.seconds).rate
+            rate = 100 * self.load(100, 16, self.seconds).rate
         self.stores.wait_drained()
         return rate, self.script_rate()
 
@@ -158,7 +182,7 @@ class Bench:
             ["redis-cli", "-s", self.stores.socket, "MONITOR"], stdout=subprocess.PIPE, text=True)
         monitor.stdout.readline()
         with self.stores.no_drain():
-            load(self.events(1), 1, 60, count=1)
+            self.load(1, 1, 60, events=1)
             line = next(line for line in monitor.stdout if '"EVALSHA"' in line and "backlog" in line)
             monitor.terminate()
             monitor.wait()
@@ -170,25 +194,47 @@ class Bench:
             self.row_bytes = int(self.stores.redis("EVAL", script, "1", lists[0])) - 5
         self.stores.wait_drained()
 
-    def single(self) -> float:
-        """The 99th percentile, in milliseconds, of single events at 5,000 a second."""
-        run = load(self.events(1), 256, self.seconds, rate=5000)
+    def single(self) -> Run:
+        """Single events at 5,000 a second."""
+        run = self.load(1, 256, self.seconds, rate=5000)
         self.stores.wait_drained()
-        return run.percentile(0.99)
+        return run
+
+    def single_unsynced(self) -> Run:
+        """The same while Redis answers before its disk does."""
+        self.stores.redis("CONFIG", "SET", "appendfsync", "everysec")
+        try:
+            return self.single()
+        finally:
+            self.stores.redis("CONFIG", "SET", "appendfsync", "always")
+
+    def disk(self) -> Run:
+        """Appending to a file and waiting for its disk, one record after the other."""
+        times = []
+        with open(self.folder / "appended", "wb", buffering=0) as file:
+            start = time.perf_counter()
+            while time.perf_counter() - start < self.seconds:
+                before = time.perf_counter()
+                file.write(b"x" * 4096)
+                os.fdatasync(file.fileno())
+                times.append((time.perf_counter() - before) * 1e3)
+        times.sort()
+        quantiles = (times[int(len(times) * part)] for part in (0.5, 0.99, 0.999))
+        return Run(len(times), len(times) / self.seconds, *quantiles, times[-1])
 
     def cpu(self, size: int) -> tuple[float, float]:
         """Microseconds of the server's and of Redis's CPU for each event of batches of `size`."""
         redis = self.stores.info("server", "process_id")
         before = self.splitstream.cpu_seconds(), benchmark.cpu_seconds(redis)
-        run = load(self.events(size), 16, self.seconds / 2, count=200_000)
+        run = self.load(size, 16, self.seconds / 2, events=200_000)
         self.stores.wait_drained()
         after = self.splitstream.cpu_seconds(), benchmark.cpu_seconds(redis)
-        return tuple((b - a) / run.accepted * 1e6 for a, b in zip(before, after))
+        return tuple((b - a) / (run.count * size) * 1e6 for a, b in zip(before, after))
 
     def backlog(self) -> float:
         """Seconds from the moment the drain may work to the last of 100,000 events committed."""
         with self.stores.no_drain():
-            load(self.events(500), 8, 60, count=100_000)
+            self.load(500, 8, 60, events=100_000)
             start = time.perf_counter()
         self.stores.wait_drained()
         return time.perf_counter() - start
@@ -236,7 +282,7 @@ class Bench:
                 kilobytes = next(int(line.split()[1]) for line in status if "VmRSS" in line)
             print(f"| {minute} | {kilobytes / 1024:.1f} | {stored:,} |", flush=True)
             if minute < seconds // 60:
-                stored += load(self.events(100), 4, 60, rate=100).accepted
+                stored += 100 * int(self.load(100, 4, 60, rate=100).count)
 
 
 def row(name: str, ours: list[float], theirs: list[float], aim: str) -> str:
@@ -258,24 +304,34 @@ def main() -> None:
         bench = Bench(splitstream, folder, options.seconds)
         bench.learn_script()
         sizes = [1, 10, 100, 500]
-        sustained, accepting, single, backlog = [], [], [], []
+        sustained, accepting, backlog = [], [], []
+        latencies = {"single events": [], "… by Redis with appendfsync everysec": [],
+                     "an append to a file and its fdatasync, nothing beside it": []}
         cpu = {size: [] for size in sizes}
         for number in range(options.rounds + 1):
             print(f"round {number} of {options.rounds}" if number else "warming up", file=sys.stderr)
-            results = (bench.sustained(), bench.accepting(), bench.single(), bench.backlog())
+            results = (bench.sustained(), bench.accepting(), bench.backlog())
+            runs = (bench.single(), bench.single_unsynced(), bench.disk())
             costs = {size: bench.cpu(size) for size in sizes}
             if number:
-                for into, result in zip((sustained, accepting, single, backlog), results):
-                    into.append(result)
+                for into, figure in zip((sustained, accepting, backlog), results):
+                    into.append(figure)
+                for into, run in zip(latencies.values(), runs):
+                    into.append(run)
                 for size in sizes:
                     cpu[size].append(costs[size])
         print("| Events a second | Splitstream | Bound | Ratio | Aim |")
         print("| --- | ---: | ---: | ---: | --- |")
         print(row("batches of 100, HTTP to committed; bare COPY", *zip(*sustained), "≥ 0.4"))
         print(row("batches of 100, accepted; redis-benchmark", *zip(*accepting), "≥ 0.7"))
+        print("\n| Case | A second | p50 ms | p99 ms | p99.9 ms | Aim for p99 |")
+        print("| --- | ---: | ---: | ---: | ---: | --- |")
+        for (name, runs), aim in zip(latencies.items(), ("< 5 ms", "", "")):
+            run = median(runs)
+            print(f"| {name} | {run.rate:,.0f} | {run.p50:.2f} | {run.p99:.2f} | {run.p999:.2f} "
+                  f"| {aim} |")
         print("\n| Measured | Median | Aim |")
         print("| --- | ---: | --- |")
-        print(f"| single events at 5,000/s, p99 | {statistics.median(single):.1f} ms | < 5 ms |")
         print(f"| backlog of 100,000 drained | {statistics.median(backlog):.1f} s | < 5 s |")
         print(f"| PostgreSQL, an event | {bench.bytes_per_event:.0f} bytes | |")
         print(f"| Redis, a remembered id | {bench.memory_per_id():.0f} bytes | |")

@@ -1,11 +1,11 @@
-// A generator of HTTP load that keeps to its times: `constant_rate PORT CONNECTIONS RATE SECONDS FIRST COUNT REQUEST`.
+// A generator of HTTP load that keeps to its times: `constant_rate PORT CONNECTIONS RATE SECONDS FIRST COUNT REQUEST [MOST]`.
 //
 // RATE requests a second are due at fixed times, whatever the server does; a latency counts from when its request was due,
 // not from when it could be sent. So a server that stalls is charged for all that waited (no coordinated omission). RATE 0
-// sends the next request of each connection as soon as the last one is answered.
+// sends the next request of each connection as soon as the last one is answered; then MOST ends it after so many.
 //
-// REQUEST is a file; its first "########" becomes an eight-digit number: FIRST, FIRST + 1, …, COUNT of them in turn.
-// Prints: sent, answered 200, seconds, then p50, p99, p99.9 and the longest latency in microseconds.
+// REQUEST is a file; each "########" in it becomes an eight-digit number: FIRST, FIRST + 1, …, COUNT of them in turn.
+// Prints: sent, answered 2xx, seconds, then p50, p99, p99.9 and the longest latency in microseconds.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define MARK "########"
-enum { DIGITS = 8, INPUT_MAX = 8192, EVENTS_MAX = 512 };
+enum { DIGITS = 8, INPUT_MAX = 65536, EVENTS_MAX = 512, REQUEST_MAX = 1 << 20 };
 
 struct connection {
   int fd;
@@ -29,9 +29,9 @@ struct connection {
   char input[INPUT_MAX];
 };
 
-static char request[65536];
+static char request[REQUEST_MAX];
 static size_t request_length;
-static char *number_place;
+static size_t *number_places, number_place_count;
 static int64_t *due_times;       // of requests that wait for a connection, a ring
 static size_t due_first, due_count, due_capacity;
 static int *idle;                // connections that wait for a request, a stack
@@ -52,17 +52,16 @@ static int64_t now(void) {
 }
 
 static void send_request(struct connection *connection, int64_t due) {
-  if (number_place) {
-    char digits[DIGITS + 1];
-    snprintf(digits, sizeof digits, "%08llu",
-             (unsigned long long)(first_number + next_number % number_count) % 100000000);
-    memcpy(number_place, digits, DIGITS);
-  }
+  char digits[DIGITS + 1];
+  snprintf(digits, sizeof digits, "%08llu",
+           (unsigned long long)(first_number + next_number % number_count) % 100000000);
+  for (size_t index = 0; index < number_place_count; index++)
+    memcpy(request + number_places[index], digits, DIGITS);
   next_number++;
   connection->busy = 1;
   connection->due = due;
   connection->received = 0;
-  // A request is far smaller than the socket's buffer, which is empty: it goes out whole.
+  // The socket blocks: a request goes out whole.
   if (send(connection->fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length)
     fail("send");
   sent++;
@@ -97,9 +96,20 @@ static int receive(struct connection *connection) {
   }
   int64_t latency = (now() - connection->due) / 1000;
   latencies[answered++] = latency > UINT32_MAX ? UINT32_MAX : (uint32_t)latency;
-  if (!memcmp(connection->input, "HTTP/1.1 200", 12)) good++;
+  if (!memcmp(connection->input, "HTTP/1.1 2", 10)) good++;
   connection->busy = 0;
   return 1;
+}
+
+// Where the numbers stand in the request.
+static void find_places(void) {
+  for (char *from = request, *place;
+       (place = memmem(from, request_length - (size_t)(from - request), MARK, DIGITS));
+       from = place + DIGITS) {
+    number_places = realloc(number_places, (number_place_count + 1) * sizeof *number_places);
+    if (!number_places) fail("realloc");
+    number_places[number_place_count++] = (size_t)(place - request);
+  }
 }
 
 static void push_due(int64_t due) {
@@ -135,7 +145,7 @@ static unsigned quantile(double part) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 8) { fputs("see the head of the source\n", stderr); return 2; }
+  if (argc != 8 && argc != 9) { fputs("see the head of the source\n", stderr); return 2; }
   int port = atoi(argv[1]), count = atoi(argv[2]);
   double rate = atof(argv[3]), seconds = atof(argv[4]);
   first_number = strtoull(argv[5], NULL, 10);
@@ -143,7 +153,9 @@ int main(int argc, char **argv) {
   FILE *file = fopen(argv[7], "rb");
   if (!file) fail(argv[7]);
   request_length = fread(request, 1, sizeof request - 1, file);
-  number_place = memmem(request, request_length, MARK, DIGITS);
+  if (request_length == sizeof request - 1) { fputs("the request is too long\n", stderr); return 2; }
+  find_places();
+  uint64_t most = argc == 9 ? strtoull(argv[8], NULL, 10) : UINT64_MAX;
 
   struct connection *connections = calloc((size_t)count, sizeof *connections);
   idle = calloc((size_t)count, sizeof *idle);
@@ -173,11 +185,11 @@ int main(int argc, char **argv) {
         next_due = start + (int64_t)((double)++scheduled * 1e9 / rate);
       }
     } else if (time < end) {
-      while (due_count < (size_t)idle_count) push_due(time);
+      for (; due_count < (size_t)idle_count && scheduled < most; scheduled++) push_due(time);
     }
     while (due_count > 0 && idle_count > 0)
       send_request(&connections[idle[--idle_count]], pop_due());
-    int is_over = time >= end;
+    int is_over = time >= end || (rate <= 0 && scheduled == most);
     if (is_over && idle_count == count && due_count == 0) break;
     if (time > end + 20000000000) { fputs("answers are missing\n", stderr); return 1; }
     int64_t wait = rate > 0 && !is_over ? next_due - time : 100000000;

@@ -13,6 +13,7 @@ MARK = b"########"
 class Run:
     """What the generator saw; latencies in milliseconds."""
 
+    count: float
     rate: float
     p50: float
     p99: float
@@ -32,17 +33,21 @@ class Generator:
         """The number after the last one that was sent."""
 
     def start(self, port: int, request: bytes, connections: int, rate: float, seconds: float,
-              count: int | None = None) -> subprocess.Popen:
-        """`count`: so many numbers from 0 on, in turn; without it every request has a new one."""
+              count: int | None = None, most: int | None = None) -> subprocess.Popen:
+        """`count`: so many numbers from 0 on, in turn; without it every request has a new one.
+
+        `most`: at rate 0 it ends after so many requests.
+        """
         file = self.folder / f"request-{port}"
         file.write_bytes(request)
         first = self.first if count is None else 0
         if count is None:
             # More than can be sent.
-            self.first += int(max(rate, 100_000) * seconds)
+            self.first += most or int(max(rate, 100_000) * seconds)
         return subprocess.Popen(
             [self.program, str(port), str(connections), str(rate), str(seconds), str(first),
-             str(count or 100_000_000), file], stdout=subprocess.PIPE, text=True)
+             str(count or 100_000_000), file, *([str(most)] if most else [])],
+            stdout=subprocess.PIPE, text=True)
 
     def run(self, *arguments, **options) -> Run:
         return result(self.start(*arguments, **options))
@@ -54,8 +59,8 @@ def result(process: subprocess.Popen) -> Run:
         raise SystemExit("the generator failed")
     sent, good, seconds, *micros = (float(word) for word in output.split())
     if sent != good:
-        raise SystemExit(f"{sent - good:.0f} of {sent:.0f} requests were not answered 200")
-    return Run(good / seconds, *(micro / 1000 for micro in micros))
+        raise SystemExit(f"{sent - good:.0f} of {sent:.0f} requests were not answered 2xx")
+    return Run(good, good / seconds, *(micro / 1000 for micro in micros))
 
 
 def median(runs: list[Run]) -> Run:
@@ -79,7 +84,7 @@ def pgbench(folder: pathlib.Path, database: str, script: str, seconds: int) -> R
     def quantile(part: float) -> float:
         return times[min(len(times) - 1, int(part * len(times)))]
 
-    return Run(len(times) / seconds, quantile(0.5), quantile(0.99), quantile(0.999), times[-1])
+    return Run(len(times), len(times) / seconds, quantile(0.5), quantile(0.99), quantile(0.999), times[-1])
 
 
 def psql(database: str, sql: str) -> str:

@@ -225,57 +225,95 @@ class Redis(Program):
             check=False, capture_output=True, text=True).stdout.strip()
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
 class RedisNode(Redis):
     """One of two that replicate each other over TCP."""
 
     def __init__(self, folder, name):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.socket = f"{folder}/{name}.sock"
         Program.__init__(
             self, name, durable_redis(folder, name, self.port), f"{folder}/{name}.log")
 
-    def follow(self, primary):
-        self.ask("REPLICAOF", "127.0.0.1", str(primary.port))
-        deadline = time.monotonic() + 60
-        while "master_link_status:up" not in self.ask("INFO", "replication"):
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{self.name} does not follow {primary.name}")
-            time.sleep(0.05)
+
+class Sentinel(Program):
+    """Decides alone who is the primary, and promotes a replica half a second after it is gone."""
+
+    def __init__(self, folder, primary):
+        self.port = free_port()
+        file = f"{folder}/sentinel.conf"
+        with open(file, "w", encoding="ascii") as settings:
+            settings.write(
+                f"bind 127.0.0.1\nport {self.port}\n"
+                f"sentinel monitor main 127.0.0.1 {primary.port} 1\n"
+                "sentinel down-after-milliseconds main 500\n"
+                "sentinel failover-timeout main 2000\n")
+        # It keeps there what it learns.
+        os.chmod(file, 0o666)
+        super().__init__(
+            "Sentinel", unprivileged() + ["redis-server", file, "--sentinel"],
+            f"{folder}/sentinel.log")
+
+    def is_ready(self):
+        return self.ask("PING") == "PONG"
+
+    def ask(self, *words):
+        return subprocess.run(
+            ["redis-cli", "-p", str(self.port), *words],
+            check=False, capture_output=True, text=True).stdout.strip()
+
+    def primary_port(self):
+        return int(self.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main").split()[1])
 
 
 class RedisPair:
-    """A primary and its replica; the address is a link, which moves to whoever is promoted."""
+    """A primary and its replica, watched by a Sentinel, who alone knows which is which."""
 
     def __init__(self, folder, clock=None):
-        self.socket = f"{folder}/redis.sock"
-        self.url = f"unix://{self.socket}"
         self.primary, self.replica = RedisNode(folder, "redis-a"), RedisNode(folder, "redis-b")
+        self.sentinel = Sentinel(folder, self.primary)
+        self.url = f"sentinel://127.0.0.1:{self.sentinel.port}/main"
 
     def start(self):
         self.primary.start()
         self.replica.start()
-        self.replica.follow(self.primary)
-        self.move_address()
+        self.replica.ask("REPLICAOF", "127.0.0.1", str(self.primary.port))
+        self.wait_for_replica()
+        self.sentinel.start()
+        self.wait("the Sentinel does not know the replica",
+                  lambda: "num-slaves\n1\n" in self.sentinel.ask("SENTINEL", "MASTER", "main"))
 
     def fail_over(self):
-        """The primary is gone for good; some time later it comes back as a replica."""
+        """The primary is gone; some time later it comes back and is made a replica."""
         self.primary.kill()
         self.primary, self.replica = self.replica, self.primary
-        self.primary.ask("REPLICAOF", "NO", "ONE")
-        self.move_address()
+        self.wait("the Sentinel promotes nobody",
+                  lambda: self.sentinel.primary_port() == self.primary.port)
         time.sleep(1)
         self.replica.start()
-        self.replica.follow(self.primary)
+        self.wait_for_replica()
 
-    def move_address(self):
-        os.symlink(self.primary.socket, self.socket + ".new")
-        os.rename(self.socket + ".new", self.socket)
+    def wait_for_replica(self):
+        self.wait(f"{self.replica.name} does not follow {self.primary.name}",
+                  lambda: "master_link_status:up" in self.replica.ask("INFO", "replication"))
+
+    @staticmethod
+    def wait(failure, is_done):
+        deadline = time.monotonic() + 60
+        while not is_done():
+            if time.monotonic() > deadline:
+                raise SystemExit(failure)
+            time.sleep(0.05)
 
     def ask(self, *words):
         return self.primary.ask(*words)
 
     def stop(self):
+        self.sentinel.stop()
         self.replica.stop()
         self.primary.stop()
 

@@ -139,7 +139,7 @@ struct ConfigurationKey: Sendable {
       "How long a request waits for PostgreSQL; then 503."),
 
     key(
-      "redis", "url", .url(schemes: ["redis://", "unix://"], \.redis.url),
+      "redis", "url", .url(schemes: ["redis://", "sentinel://", "unix://"], \.redis.url),
       "Redis to use; `dev` starts its own and needs none."),
     key(
       "redis", "cluster", .flag(\.redis.cluster),

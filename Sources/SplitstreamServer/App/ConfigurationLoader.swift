@@ -192,10 +192,18 @@ private struct ConfigurationLoader {
     if !urls.postgres.url.isEmpty, (try? PostgresAddress(parsing: urls.postgres.url)) == nil {
       mistakes.append("postgres.url: is no URL that libpq understands")
     }
-    if !urls.redis.url.isEmpty, (try? RedisAddress(parsing: urls.redis.url)) == nil {
-      mistakes.append(
-        "redis.url: must be redis://[[user]:password@]host[:port][/database] or "
-          + "unix://[[user]:password@]/path[?db=database]")
+    if !urls.redis.url.isEmpty {
+      do {
+        let address = try RedisAddress(parsing: urls.redis.url)
+        if address.sentinels != nil, urls.redis.cluster {
+          mistakes.append("redis.cluster: a cluster has no Sentinels; redis.url names one")
+        }
+      } catch {
+        mistakes.append(
+          "redis.url: must be redis://[[user]:password@]host[:port][/database], "
+            + "sentinel://[[user]:password@]host[:port][,host[:port]…]/name[/database] or "
+            + "unix://[[user]:password@]/path[?db=database]")
+      }
     }
   }
 

@@ -1,18 +1,38 @@
 /// Where a Redis server is and how to log in, without TLS: hiredis 0.14 has none.
 struct RedisAddress: Sendable, CustomStringConvertible {
+  /// Where the server is; of one that Sentinels watch, where the first of these is.
   private(set) var endpoint: Endpoint
+  /// They are asked where the server is, each time before it is connected to.
+  let sentinels: RedisSentinels?
   let user: String?
   let password: String?
   let database: Int
 
   /// The two kinds of sockets.
-  enum Endpoint: Sendable, Hashable {
+  enum Endpoint: Sendable, Hashable, CustomStringConvertible {
     case tcp(host: String, port: Int32)
     case unix(path: String)
+
+    var description: String {
+      switch self {
+      case .tcp(let host, let port): "\(host):\(port)"
+      case .unix(let path): path
+      }
+    }
   }
 
-  /// Takes `redis://[[user]:password@]host[:port][/database]` and
-  /// `unix://[[user]:password@]/path[?db=database]`.
+  /// What stands in a URL behind the log-in.
+  private typealias Target = (endpoint: Endpoint, database: Int, sentinels: RedisSentinels?)
+
+  /// A server that needs no log-in.
+  init(endpoint: Endpoint) {
+    (self.endpoint, sentinels) = (endpoint, nil)
+    (user, password, database) = (nil, nil, 0)
+  }
+
+  /// Takes `redis://[[user]:password@]host[:port][/database]`,
+  /// `sentinel://[[user]:password@]host[:port][,host[:port]…]/name[/database]` and
+  /// `unix://[[user]:password@]/path[?db=database]`. The log-in is the server's, never a Sentinel's.
   init(parsing url: String) throws(RedisError) {
     let scheme = url.prefix { $0 != ":" }
     var rest = url.dropFirst(scheme.count)
@@ -31,17 +51,19 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     // A user without a password would be a log-in that is silently left out.
     guard user == nil || password != nil else { throw .invalidAddress }
     switch scheme {
-    case "redis": (endpoint, database) = try Self.tcp(rest)
-    case "unix": (endpoint, database) = try Self.unix(rest)
+    case "redis": (endpoint, database, sentinels) = try Self.tcp(rest)
+    case "sentinel": (endpoint, database, sentinels) = try Self.sentinel(rest)
+    case "unix": (endpoint, database, sentinels) = try Self.unix(rest)
     default: throw .invalidAddress
     }
   }
 
   /// Where it leads, without user and password.
   var description: String {
+    if let sentinels { return "\(sentinels)/\(database)" }
     switch endpoint {
-    case .tcp(let host, let port): "\(host):\(port)/\(database)"
-    case .unix(let path): "\(path)?db=\(database)"
+    case .tcp: return "\(endpoint)/\(database)"
+    case .unix: return "\(endpoint)?db=\(database)"
     }
   }
 
@@ -65,10 +87,27 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     return commands + [RedisCommand.words("PING")]
   }
 
-  private static func tcp(_ text: Substring) throws(RedisError) -> (Endpoint, Int) {
+  private static func tcp(_ text: Substring) throws(RedisError) -> Target {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    var host = parts[0]
-    var port: Int32 = 6379
+    return (try endpoint(parts[0], port: 6379), try database(parts.dropFirst().first), nil)
+  }
+
+  private static func sentinel(_ text: Substring) throws(RedisError) -> Target {
+    let parts = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+    let hosts = parts[0].split(separator: ",", omittingEmptySubsequences: false)
+    var endpoints: [Endpoint] = []
+    for host in hosts { endpoints.append(try endpoint(host, port: 26379)) }
+    guard parts.count > 1, !parts[1].isEmpty else { throw .invalidAddress }
+    let sentinels = RedisSentinels(endpoints: endpoints, name: try unescaped(parts[1]))
+    return (endpoints[0], try database(parts.dropFirst(2).first), sentinels)
+  }
+
+  /// `host[:port]`; without a port, the one given.
+  private static func endpoint(
+    _ text: Substring, port standard: Int32
+  ) throws(RedisError) -> Endpoint {
+    var host = text
+    var port = standard
     // RFC 3986 §3.2.2: an IPv6 address stands in brackets, its colons are not the port's.
     if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {
       guard let number = decimal(host[host.index(after: colon)...], upTo: 65535), number > 0 else {
@@ -78,12 +117,18 @@ struct RedisAddress: Sendable, CustomStringConvertible {
       host = host[..<colon]
     }
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-    let database = parts.count < 2 || parts[1].isEmpty ? 0 : decimal(parts[1], upTo: 65535)
-    guard !host.isEmpty, let database else { throw .invalidAddress }
-    return (.tcp(host: String(host), port: port), database)
+    guard !host.isEmpty else { throw .invalidAddress }
+    return .tcp(host: String(host), port: port)
   }
 
-  private static func unix(_ text: Substring) throws(RedisError) -> (Endpoint, Int) {
+  /// The first when none is named.
+  private static func database(_ text: Substring?) throws(RedisError) -> Int {
+    guard let text, !text.isEmpty else { return 0 }
+    guard let number = decimal(text, upTo: 65535) else { throw .invalidAddress }
+    return number
+  }
+
+  private static func unix(_ text: Substring) throws(RedisError) -> Target {
     let parts = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     let path = try unescaped(parts[0])
     var database: Int? = 0
@@ -93,7 +138,7 @@ struct RedisAddress: Sendable, CustomStringConvertible {
     }
     // unix(7): sun_path has room for 107 bytes and a NUL.
     guard path.hasPrefix("/"), path.utf8.count <= 107, let database else { throw .invalidAddress }
-    return (.unix(path: path), database)
+    return (.unix(path: path), database, nil)
   }
 
   /// ASCII digits only: `Int` would take a sign too.

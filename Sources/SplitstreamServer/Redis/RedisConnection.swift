@@ -39,19 +39,39 @@ final class RedisConnection: Watcher {
     self.timeoutSeconds = timeoutSeconds
     self.onOpen = onOpen
     self.onEnd = onEnd
-    guard case .tcp(let host, let port) = address.endpoint, HostLookup.isName(host) else {
-      start(address.endpoint, address.greeting, scripts)
-      return
+    let begin = { [weak self] endpoint in
+      guard let self else { return }
+      if let timeout { loop.cancel(timeout) }
+      timeout = nil
+      start(endpoint, address.greeting, scripts)
     }
     timeout = loop.schedule(afterSeconds: timeoutSeconds) { [weak self] in self?.end(.timeout) }
-    // hiredis would hold the loop up while it looks the name up.
+    if let sentinels = address.sentinels {
+      sentinels.primary(attempt: attempt, on: loop) { [weak self] result in
+        guard let self, !isEnded else { return }
+        switch result {
+        case .success(let primary): withoutNames(primary, attempt, begin)
+        case .failure(let error): end(error)
+        }
+      }
+    } else {
+      withoutNames(address.endpoint, attempt, begin)
+    }
+  }
+
+  /// Calls `begin` with an endpoint whose host is numeric, at once when it is: hiredis would hold
+  /// the loop up while it looks a name up.
+  private func withoutNames(
+    _ endpoint: RedisAddress.Endpoint, _ attempt: Int,
+    _ begin: @escaping (RedisAddress.Endpoint) -> Void
+  ) {
+    guard case .tcp(let host, let port) = endpoint, HostLookup.isName(host) else {
+      return begin(endpoint)
+    }
     HostLookup.addresses(of: host, on: loop) { [weak self] addresses in
       guard let self, !isEnded else { return }
       guard !addresses.isEmpty else { return end(.unavailable("the host has no address")) }
-      if let timeout { loop.cancel(timeout) }
-      timeout = nil
-      let numeric = addresses[attempt % addresses.count]
-      start(.tcp(host: numeric, port: port), address.greeting, scripts)
+      begin(.tcp(host: addresses[attempt % addresses.count], port: port))
     }
   }
 

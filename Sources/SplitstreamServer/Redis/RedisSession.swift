@@ -10,12 +10,12 @@ final class RedisSession {
   private var context: UnsafeMutablePointer<redisContext>?
   private var digests: [String: [UInt8]] = [:]
 
-  /// Connects and logs in.
+  /// Connects and logs in, after Sentinels have said where, if there are any.
   init(
     to address: RedisAddress, connectSeconds: Double = 5, timeoutSeconds: Double = 5
   ) throws(RedisError) {
     let limit = Self.time(connectSeconds)
-    switch address.endpoint {
+    switch try address.sentinels?.primary() ?? address.endpoint {
     case .tcp(let host, let port): context = redisConnectWithTimeout(host, port, limit)
     case .unix(let path): context = redisConnectUnixWithTimeout(path, limit)
     }

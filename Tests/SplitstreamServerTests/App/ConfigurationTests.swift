@@ -149,6 +149,19 @@ import Testing
     #expect(!error.description.contains("app:word"))
   }
 
+  @Test("a cluster that Sentinels watch is a mistake")
+  func clusterOfSentinels() throws {
+    let error = try #require(throws: ConfigurationError.self) {
+      try load(
+        """
+        [redis]
+        url = "sentinel://a/main"
+        cluster = true
+        """, [:])
+    }
+    #expect(error.mistakes == ["redis.cluster: a cluster has no Sentinels; redis.url names one"])
+  }
+
   @Test func allMistakesAreReportedTogether() throws {
     let error = try #require(throws: ConfigurationError.self) {
       try load(
@@ -185,7 +198,7 @@ import Testing
         "proxies.protocol: must be true or false",
         "proxies.trusted: \"10.0.0.1/8\" is no network such as 10.0.0.0/8",
         "redis.timeout_seconds: must be a whole number from 1 to 600 s, not a floating-point number",
-        "redis.url: must be a URL that begins with redis:// or unix://",
+        "redis.url: must be a URL that begins with redis:// or sentinel:// or unix://",
         "server.host: must be a text",
         "server.port: 70000 is out of bounds, must be 0 to 65535",
         "server.prot: there is no such key; [server] knows \(Self.serverKeys)",

@@ -29,11 +29,33 @@ import Testing
   }
 
   @Test(
+    "Sentinels are read",
+    arguments: [
+      ("sentinel://a/main", [.tcp(host: "a", port: 26379)], "main", nil, 0),
+      (
+        "sentinel://me:secret@a:1,[::1]:2,[::2]/m%2F1/7",
+        [.tcp(host: "a", port: 1), .tcp(host: "::1", port: 2), .tcp(host: "::2", port: 26379)],
+        "m/1", "secret", 7
+      ),
+    ] as [(String, [RedisAddress.Endpoint], String, String?, Int)])
+  func sentinels(
+    url: String, endpoints: [RedisAddress.Endpoint], name: String, password: String?, database: Int
+  ) throws {
+    let address = try RedisAddress(parsing: url)
+    #expect(address.sentinels?.endpoints == endpoints)
+    #expect(address.sentinels?.name == name)
+    #expect(address.password == password && address.database == database)
+    #expect(!"\(address)".contains("secret"))
+  }
+
+  @Test(
     "anything else is refused",
     arguments: [
       "", "redis", "redis:/h", "rediss://h", "http://h", "redis://", "redis://h:", "redis://h:0",
       "redis://h:+1", "redis://h:65536", "redis://h/x", "redis://h/-1", "redis://h/1/2",
       "redis://user@h", "redis://:%zz@h", "redis://:%4@h", "redis://:%00@h", "redis://:%ff@h",
+      "sentinel://a", "sentinel://a/", "sentinel://a,/m", "sentinel:///m", "sentinel://a:x/m",
+      "sentinel://a/m/x", "sentinel://a/m/1/2", "sentinel://a/%zz",
       "unix://relative", "unix:///s?database=1", "unix:///s?db=",
       "unix:///s?db=99999999999999999999",
       "unix:///" + String(repeating: "x", count: 107),
