@@ -76,8 +76,9 @@ import Testing
     let client = try TestClient(port: server.port)
     server.signal(SIGTERM)
     while try !client.get("/v1/readyz").text.contains("stopping") {}
-    server.signal(SIGINT)
-    #expect(server.wait() & 0x7f == SIGINT)
+    // Not SIGINT: who runs the tests in the background of a script has it ignored.
+    server.signal(SIGTERM)
+    #expect(server.wait() & 0x7f == SIGTERM)
   }
 }
 
