@@ -282,7 +282,7 @@ class Bench:
                 kilobytes = next(int(line.split()[1]) for line in status if "VmRSS" in line)
             print(f"| {minute} | {kilobytes / 1024:.1f} | {stored:,} |", flush=True)
             if minute < seconds // 60:
-                stored += 100 * int(self.load(100, 4, 60, rate=100).count)
+                stored += 100 * int(self.load(100, 32, 60, rate=100).count)
 
 
 def row(name: str, ours: list[float], theirs: list[float], aim: str) -> str:

@@ -47,7 +47,7 @@ struct ConfigurationKey: Sendable {
     key(
       "server", "connections_per_address_max",
       .integer(1...1_000_000, unit: "", \.server.connectionsPerAddressMax),
-      "Of one IPv4 address or IPv6 /64; one more gets 503 and ends. A proxy's clients share its own."
+      "Of one IPv4 address or IPv6 /64; one more gets 503, over HTTPS no answer, and ends. A proxy's clients share its own."
     ),
 
     key(
