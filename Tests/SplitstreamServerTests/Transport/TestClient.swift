@@ -45,7 +45,7 @@ final class TestClient {
   init(fd: Int32, keeping companion: AnyObject) {
     self.fd = fd
     self.companion = companion
-    setWaits()
+    setWaits(60)
   }
 
   deinit { Glibc.close(fd) }
@@ -117,7 +117,7 @@ final class TestClient {
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  private func setWaits(_ seconds: Int = 10) {
+  private func setWaits(_ seconds: Int) {
     var wait = timeval(tv_sec: seconds, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
