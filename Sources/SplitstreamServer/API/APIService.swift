@@ -10,16 +10,24 @@ final class APIService: Application {
   private let bodyBytesMax: (usual: Int, batch: Int)
   private let jsonDepthMax: Int
   private let log: (any Error, Request) -> Void
+  /// Most requests go where the one before them went.
+  private var latest: (method: HTTPMethod, path: [UInt8], endpoint: Endpoint)?
 
   private final class Endpoint {
     let operation: Operation
     /// SDKs call it, also from web pages.
     let isShared: Bool
+    /// Client keys may not.
+    let needsServerKey: Bool
+    /// Whether an Idempotency-Key means anything.
+    let isDoneOnce: Bool
     let route: Route
 
     init(_ operation: Operation, _ route: Route) {
       self.operation = operation
       isShared = operation.access == .sdk
+      needsServerKey = operation.access == .server
+      isDoneOnce = IdempotencyGuard.applies(to: operation)
       self.route = route
     }
   }
@@ -67,8 +75,8 @@ final class APIService: Application {
     switch endpoint.route {
     case .open(let handler): return handler.answer(request)
     case .keyed(let handler):
-      let caller = try caller(request, endpoint.operation)
-      if IdempotencyGuard.applies(to: request, endpoint.operation) { return nil }
+      let caller = try caller(request, endpoint)
+      if endpoint.isDoneOnce && IdempotencyGuard.isAsked(by: request) { return nil }
       guard var response = try handler.answerNow(request, for: caller) else { return nil }
       if endpoint.isShared { CORS.allow(&response) }
       return response
@@ -79,17 +87,16 @@ final class APIService: Application {
     do {
       let (endpoint, parameters) = try find(request)
       let request = routed(request, parameters)
-      let operation = endpoint.operation
       switch endpoint.route {
       case .open(let handler): return handler.answer(request)
       case .keyed(let handler):
-        let caller = try caller(request, operation)
-        guard IdempotencyGuard.applies(to: request, operation) else {
+        let caller = try caller(request, endpoint)
+        guard endpoint.isDoneOnce && IdempotencyGuard.isAsked(by: request) else {
           var response = try await handler.answer(request, for: caller)
           if endpoint.isShared { CORS.allow(&response) }
           return response
         }
-        return try await idempotency.answer(request, operation, for: caller) {
+        return try await idempotency.answer(request, endpoint.operation, for: caller) {
           try await handler.answer(request, for: $0)
         }
       }
@@ -122,8 +129,15 @@ final class APIService: Application {
 
   /// Where a request leads, and what its path says.
   private func find(_ request: Request) throws -> (endpoint: Endpoint, parameters: [String]) {
-    switch router.match(request.method, request.rawPath) {
-    case .found(let place, let parameters): return (endpoints[place], parameters)
+    let path = request.rawPath
+    if let latest, latest.method == request.method, path.isSame(as: latest.path) {
+      return (latest.endpoint, [])
+    }
+    switch router.match(request.method, path) {
+    case .found(let place, let parameters):
+      let endpoint = endpoints[place]
+      if parameters.isEmpty { latest = (request.method, Array(path), endpoint) }
+      return (endpoint, parameters)
     case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
     case .notFound: throw Refusal(problem: .notFound())
     case .malformed(let error): throw error
@@ -137,18 +151,18 @@ final class APIService: Application {
     return request
   }
 
-  private func caller(_ request: Request, _ operation: Operation) throws -> Caller {
+  private func caller(_ request: Request, _ endpoint: Endpoint) throws -> Caller {
     guard let snapshot = catalogue.current else {
       throw StorageError.unavailable(.postgres, "the catalogue has not been read yet")
     }
-    guard let key = authenticator.key(of: request, in: snapshot.catalogue) else {
+    guard let key = authenticator.key(of: request, in: snapshot) else {
       throw APIError.unauthorized
     }
-    if operation.access == .server && key.kind != .server {
+    if endpoint.needsServerKey && key.key.kind != .server {
       throw APIError.forbidden(
         "Client keys assign units and send events and exposures; this needs a server key.")
     }
-    return Caller(key: key, snapshot: snapshot)
+    return Caller(keyInForce: key, snapshot: snapshot)
   }
 
   private func refusal(_ error: any Error, _ request: Request) -> Response {

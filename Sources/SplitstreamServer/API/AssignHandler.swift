@@ -3,12 +3,17 @@
 /// A unit seen before is answered from memory; a new one is stored before it is answered.
 struct AssignHandler: Handler {
   let assignments: AssignmentStore
+  private let memory = AnswerMemory()
+
+  init(assignments: AssignmentStore) {
+    self.assignments = assignments
+  }
 
   func answerNow(_ request: Request, for caller: Caller) throws -> Response? {
     let body = try AssignBody(request)
     let experiment = try caller.running(body.experiment, request)
     return assignments.known(body.unit, in: experiment).map {
-      Self.response(.assigned($0), body, experiment)
+      response(.assigned($0), body, experiment)
     }
   }
 
@@ -19,15 +24,16 @@ struct AssignHandler: Handler {
       AssignmentWish(
         unit: body.unit, experiment: experiment, logsExposure: body.logsExposure,
         exclusion: experiment.exclusion(of: body.context)))
-    return Self.response(outcome, body, experiment)
+    return response(outcome, body, experiment)
   }
 
-  private static func response(
+  private func response(
     _ outcome: AssignmentOutcome, _ body: AssignBody, _ experiment: RunningExperiment
   ) -> Response {
-    var json = JSONWriter(bytesReserved: 320)
-    AssignmentJSON.write(outcome, of: body.unit, in: experiment, to: &json)
-    return .json(json.bytes)
+    .json(
+      memory.write { json in
+        AssignmentJSON.write(outcome, of: body.unit, in: experiment, to: &json)
+      })
   }
 }
 

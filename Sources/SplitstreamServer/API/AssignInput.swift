@@ -9,7 +9,8 @@ struct AssignBody {
   /// What the caller says of the unit; only a new unit of an experiment with an audience needs it.
   var context: JSONValue? { body?["context"] }
 
-  init(_ request: Request) throws(APIError) {
+  /// - Parameter request: borrowed: an initialiser is given a copy otherwise.
+  init(_ request: borrowing Request) throws(APIError) {
     try BodyReader.checkContentType(request)
     if let plain = Self(plain: request.body) {
       self = plain

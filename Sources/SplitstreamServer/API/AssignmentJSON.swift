@@ -7,7 +7,7 @@ enum AssignmentJSON {
     json.object { json in
       // The keys of experiments and variants need no escapes: `Names.isKey`.
       json.member("experiment_key") { json in
-        json.plainString { $0.append(contentsOf: experiment.key.bytes) }
+        experiment.key.bytes.withUnsafeBufferPointer { json.plainString($0) }
       }
       json.member("unit_id", unit)
       writeMembers(outcome, in: experiment, to: &json)
@@ -27,11 +27,9 @@ enum AssignmentJSON {
       }
       json.member("assignment_id", assignment.id)
       json.member("reason") { json in
-        json.plainString { bytes in
-          switch assignment.reason {
-          case .bucketed: bytes.append("bucketed")
-          case .forced: bytes.append("forced")
-          }
+        switch assignment.reason {
+        case .bucketed: json.plainString("bucketed")
+        case .forced: json.plainString("forced")
         }
       }
       if let index, let payload = experiment.variants[index].payload {

@@ -2,14 +2,15 @@
 ///
 /// Keys are found by HMAC under the pepper, never compared as text. The HMAC of a header seen
 /// before is remembered by a keyed hash of the header, so that a busy key costs one SipHash a
-/// request; whether the key is still in force is asked of the catalogue every time.
+/// request, and the header of the last request by itself; whether the key is still in force is asked
+/// of every new catalogue.
 final class Authenticator {
   private let pepper: Pepper
   private let clock: ServerClock
   private let usage: KeyUsageNotes
   private var remembered: [Hash128: KeyHash] = [:]
-  /// Most requests come with the same key as the one before.
-  private var latest: (mark: Hash128, hash: KeyHash)?
+  /// Most requests come with the same key as the one before. In the same catalogue it is the same.
+  private var latest: (header: [UInt8], key: KeyInForce, snapshot: CatalogueSnapshot)?
   private static let rememberedMax = 4096
 
   init(pepper: Pepper, clock: ServerClock, usage: KeyUsage) {
@@ -19,26 +20,28 @@ final class Authenticator {
   }
 
   /// Nil when there is no key in force; the caller is not told why.
-  func key(of request: Request, in catalogue: Catalogue) -> APIKey? {
-    let key = find(request, in: catalogue)
-    if let key { usage.note(key.id) }
+  func key(of request: Request, in snapshot: CatalogueSnapshot) -> KeyInForce? {
+    // Two would be read in two ways by two programs.
+    guard let header = request.onlyHeader("authorization") else { return nil }
+    if let latest, latest.snapshot === snapshot, ConstantTime.isEqual(header, latest.header),
+      latest.key.isInForce(at: clock.now)
+    {
+      usage.note(latest.key.key.id)
+      return latest.key
+    }
+    guard let key = find(header, in: snapshot.catalogue) else { return nil }
+    latest = (Array(header), key, snapshot)
+    usage.note(key.key.id)
     return key
   }
 
-  private func find(_ request: Request, in catalogue: Catalogue) -> APIKey? {
-    // Two would be read in two ways by two programs.
-    guard let header = request.header("authorization"), request.headerCount("authorization") == 1
-    else { return nil }
+  private func find(_ header: ArraySlice<UInt8>, in catalogue: Catalogue) -> KeyInForce? {
     let mark = SipHash.hash128(header)
-    if let latest, latest.mark == mark { return catalogue.key(latest.hash, at: clock.now) }
-    if let hash = remembered[mark] {
-      latest = (mark, hash)
-      return catalogue.key(hash, at: clock.now)
-    }
+    if let hash = remembered[mark] { return catalogue.keyInForce(hash, at: clock.now) }
     guard let secret = Self.bearer(header) else { return nil }
     let hash = pepper.hash(secret)
     // Only keys that exist are worth remembering: guesses must not push them out.
-    guard let key = catalogue.key(hash, at: clock.now) else { return nil }
+    guard let key = catalogue.keyInForce(hash, at: clock.now) else { return nil }
     if remembered.count >= Self.rememberedMax { remembered.removeAll(keepingCapacity: true) }
     remembered[mark] = hash
     return key

@@ -56,8 +56,9 @@ struct BodyReader {
   /// On bytes, in any case of ASCII letters: a letter that folds to one by Unicode's rules is
   /// another letter here.
   private static func isJSON(_ contentType: ArraySlice<UInt8>) -> Bool {
-    contentType.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
-      .matches("application/json")
+    contentType.matches("application/json")
+      || contentType.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
+        .matches("application/json")
   }
 
   // MARK: The outcome

@@ -19,11 +19,12 @@ protocol OpenHandler {
 
 /// Who calls, and what the server knows at that moment.
 struct Caller {
-  let key: APIKey
+  let keyInForce: KeyInForce
   let snapshot: CatalogueSnapshot
   /// Set while the request is done under an Idempotency-Key.
   var idempotencyID: ULID?
 
+  var key: APIKey { keyInForce.key }
   var catalogue: Catalogue { snapshot.catalogue }
 
   /// The author of what this caller changes, recorded where `environment` may read it.

@@ -10,10 +10,11 @@ struct IdempotencyGuard {
   /// Operations whose answer holds a secret: it is shown once, never again.
   private static let secret: Set<Operation> = [.createApiKey, .rotateApiKey]
 
-  static func applies(to request: Request, _ operation: Operation) -> Bool {
+  static func applies(to operation: Operation) -> Bool {
     operation.method == .post && operation.access == .server && operation != .previewAssignment
-      && request.header("idempotency-key") != nil
   }
+
+  static func isAsked(by request: Request) -> Bool { request.header("idempotency-key") != nil }
 
   /// - Parameter answer: does the work; what it audits carries the caller's `idempotencyID`.
   func answer(
@@ -81,9 +82,8 @@ struct IdempotencyGuard {
   }
 
   private static func key(_ request: Request) throws(APIError) -> String {
-    let bytes = request.header("idempotency-key") ?? []
-    guard request.headerCount("idempotency-key") == 1, (1...255).contains(bytes.count),
-      bytes.allSatisfy({ (0x21...0x7e).contains($0) })
+    let bytes = request.onlyHeader("idempotency-key") ?? []
+    guard (1...255).contains(bytes.count), bytes.allSatisfy({ (0x21...0x7e).contains($0) })
     else {
       throw .validation([
         FieldProblem(

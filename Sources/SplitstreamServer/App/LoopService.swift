@@ -302,6 +302,8 @@ extension TransportLimits {
     request.requestLineBytesMax = configuration.limits.requestLineBytesMax
     request.headBytesMax = configuration.limits.headBytesMax
     request.fieldCountMax = configuration.limits.headerCountMax
+    request.bodyBytesUnasked = min(
+      configuration.limits.bodyBytesMax, configuration.limits.batchBodyBytesMax)
     connectionsMax = configuration.server.connectionsMax
     handshakeSecondsMax = Double(configuration.limits.handshakeSecondsMax)
     connectionsPerAddressMax = configuration.server.connectionsPerAddressMax

@@ -74,23 +74,28 @@ extension Timestamp {
     let (year, month, dayOfMonth) = Self.date(daysSince1970: day)
     let second = time / 1_000_000
     bytes.append(addingCapacity: 27) { output in
-      output.append(pair: year / 100)
-      output.append(pair: year % 100)
-      output.append(UInt8(ascii: "-"))
-      output.append(pair: month)
-      output.append(UInt8(ascii: "-"))
-      output.append(pair: dayOfMonth)
-      output.append(UInt8(ascii: "T"))
-      output.append(pair: second / 3600)
-      output.append(UInt8(ascii: ":"))
-      output.append(pair: second / 60 % 60)
-      output.append(UInt8(ascii: ":"))
-      output.append(pair: second % 60)
-      output.append(UInt8(ascii: "."))
-      output.append(pair: time % 1_000_000 / 10_000)
-      output.append(pair: time % 10_000 / 100)
-      output.append(pair: time % 100)
-      output.append(UInt8(ascii: "Z"))
+      // Unsafe: there is room for 27 bytes, and each is written.
+      output.withUnsafeMutableBufferPointer { buffer, count in
+        let text = buffer.baseAddress! + count
+        text.put(pair: year / 100, at: 0)
+        text.put(pair: year % 100, at: 2)
+        text.put("-", at: 4)
+        text.put(pair: month, at: 5)
+        text.put("-", at: 7)
+        text.put(pair: dayOfMonth, at: 8)
+        text.put("T", at: 10)
+        text.put(pair: second / 3600, at: 11)
+        text.put(":", at: 13)
+        text.put(pair: second / 60 % 60, at: 14)
+        text.put(":", at: 16)
+        text.put(pair: second % 60, at: 17)
+        text.put(".", at: 19)
+        text.put(pair: time % 1_000_000 / 10_000, at: 20)
+        text.put(pair: time % 10_000 / 100, at: 22)
+        text.put(pair: time % 100, at: 24)
+        text.put("Z", at: 26)
+        count += 27
+      }
     }
   }
 
@@ -128,11 +133,16 @@ extension Timestamp {
   }
 }
 
-extension OutputSpan<UInt8> {
+extension UnsafeMutablePointer<UInt8> {
+  fileprivate func put(_ character: Unicode.Scalar, at offset: Int) {
+    (self + offset).initialize(to: UInt8(ascii: character))
+  }
+
   /// Two decimal digits.
-  fileprivate mutating func append(pair value: Int) {
-    append(0x30 + UInt8(truncatingIfNeeded: value / 10))
-    append(0x30 + UInt8(truncatingIfNeeded: value % 10))
+  fileprivate func put(pair value: Int, at offset: Int) {
+    let value = UInt8(truncatingIfNeeded: value)
+    (self + offset).initialize(to: 0x30 + value / 10)
+    (self + offset + 1).initialize(to: 0x30 + value % 10)
   }
 }
 

@@ -9,6 +9,9 @@ struct ULID: Hashable, Sendable, Comparable {
     self.low = low
   }
 
+  /// The low word is random in ids that are kept.
+  func hash(into hasher: inout Hasher) { hasher.combine(low) }
+
   /// An id of `time` with the 80 low bits of `random`.
   init(time: Timestamp, random: (UInt64, UInt64)) {
     let milliseconds = UInt64(max(0, time.microseconds / 1000)) & 0xffff_ffff_ffff
@@ -81,9 +84,14 @@ struct ULID: Hashable, Sendable, Comparable {
 
   /// Appends the 26 characters.
   func append(to bytes: inout [UInt8]) {
-    var text = InlineArray<26, UInt8>(repeating: 0)
-    write { text[$0] = $1 }
-    text.span.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+    bytes.append(addingCapacity: 26) { output in
+      // Unsafe: there is room for 26 bytes, and each is written.
+      output.withUnsafeMutableBufferPointer { buffer, count in
+        let start = buffer.baseAddress! + count
+        write { (start + $0).initialize(to: $1) }
+        count += 26
+      }
+    }
   }
 
   static func < (left: ULID, right: ULID) -> Bool {
@@ -92,7 +100,8 @@ struct ULID: Hashable, Sendable, Comparable {
 
   private func write(_ put: (Int, UInt8) -> Void) {
     var (high, low) = (high, low)
-    let alphabet = Self.alphabet
+    // Unsafe: the pointer of a literal is valid for ever, and five bits stay below its 32.
+    let alphabet = Self.alphabet.utf8Start
     for position in stride(from: 25, through: 0, by: -1) {
       put(position, alphabet[Int(low & 31)])
       low = low >> 5 | high << 59
@@ -100,11 +109,11 @@ struct ULID: Hashable, Sendable, Comparable {
     }
   }
 
-  private static let alphabet = [UInt8]("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+  private static let alphabet: StaticString = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
   private static func value(of byte: UInt8) -> UInt64? {
     let upper = byte >= 0x61 && byte <= 0x7a ? byte - 32 : byte
-    return alphabet.firstIndex(of: upper).map(UInt64.init)
+    return (0..<32).first { alphabet.utf8Start[$0] == upper }.map(UInt64.init)
   }
 }
 

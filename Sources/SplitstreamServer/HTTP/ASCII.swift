@@ -37,6 +37,16 @@ enum ASCII {
     byte >= space ? byte != 0x7f : byte == tab
   }
 
+  /// Whether a byte of the word is a control character.
+  ///
+  /// `(x - 0x01…) & ~x & 0x80…` is not 0 when x has a zero byte, and `(x - 0x20…) & ~x & 0x80…` when
+  /// it has one below 0x20 (Warren, *Hacker's Delight*, §6-1).
+  static func hasControl(_ word: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let deletes = word ^ (ones &* 0x7f)
+    return ((word &- ones &* 0x20) & ~word | (deletes &- ones) & ~deletes) & (ones &* 0x80) != 0
+  }
+
   static func hexValue(_ byte: UInt8) -> UInt8? {
     if isDigit(byte) { return byte &- zero }
     let letter = (byte | 0x20) &- 0x61
@@ -77,10 +87,12 @@ extension ArraySlice<UInt8> {
     guard count == text.utf8CodeUnitCount else { return false }
     // Unsafe: the pointer of a literal is valid for ever, and the index stays below its length.
     let expected = text.utf8Start
-    for (offset, byte) in enumerated() where ASCII.lowercased(byte) != expected[offset] {
-      return false
+    return withUnsafeBufferPointer { bytes in
+      guard let start = bytes.baseAddress else { return true }
+      // Most spell it as we do.
+      if memcmp(start, expected, bytes.count) == 0 { return true }
+      return bytes.indices.allSatisfy { ASCII.lowercased(bytes[$0]) == expected[$0] }
     }
-    return true
   }
 }
 
@@ -99,9 +111,18 @@ extension [UInt8] {
     return true
   }
 
-  /// Whether a field value may consist of these bytes.
+  /// Whether a field value may consist of these bytes; eight of them are looked at at a time.
   func isFieldContent(_ range: Range<Int>) -> Bool {
+    let bytes = span.bytes
     var index = range.lowerBound
+    while index + 8 <= range.upperBound {
+      let word = bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+      // A tab is among the control characters, and allowed.
+      if ASCII.hasControl(word), !self[index..<index + 8].allSatisfy(ASCII.isFieldContent) {
+        return false
+      }
+      index += 8
+    }
     while index < range.upperBound {
       if !ASCII.isFieldContent(self[index]) { return false }
       index += 1

@@ -1,10 +1,11 @@
 /// A request method, RFC 9110 §9. Methods are case-sensitive.
 enum HTTPMethod: Equatable, Sendable {
-  case get, head, post, put, patch, delete, options
-  case other(String)
+  case get, head, post, put, patch, delete, options, connect
+  /// No operation has it.
+  case other
 
   /// The method spelled by a token's bytes.
-  init(token bytes: [UInt8], _ range: Range<Int>) {
+  init(token bytes: borrowing [UInt8], _ range: Range<Int>) {
     // A word of eight bytes holds every known method.
     var word: UInt64 = 0
     if range.count < 8 {
@@ -18,7 +19,8 @@ enum HTTPMethod: Equatable, Sendable {
     case 0x50_4154_4348: self = .patch
     case 0x4445_4c45_5445: self = .delete
     case 0x4f_5054_494f_4e53: self = .options
-    default: self = .other(String(decoding: bytes[range], as: UTF8.self))
+    case 0x43_4f4e_4e45_4354: self = .connect
+    default: self = .other
     }
   }
 
@@ -31,7 +33,8 @@ enum HTTPMethod: Equatable, Sendable {
     case .patch: "PATCH"
     case .delete: "DELETE"
     case .options: "OPTIONS"
-    case .other(let name): name
+    case .connect: "CONNECT"
+    case .other: "another"
     }
   }
 }

@@ -6,11 +6,16 @@ struct HeaderField: Sendable {
   /// Reads `field-name ":" OWS field-value OWS`, RFC 9112 §5.
   ///
   /// - Parameters:
+  ///   - bytes: borrowed, here and where a head is read: initialisers are given a reference of their
+  ///     own otherwise.
   ///   - line: the line without its CRLF.
   ///   - start: where the message starts.
-  init(_ bytes: [UInt8], line: Range<Int>, from start: Int) throws(HTTPError) {
+  init(_ bytes: borrowing [UInt8], line: Range<Int>, from start: Int) throws(HTTPError) {
+    precondition(line.upperBound <= bytes.count, "a line outside the buffer")
+    let span = bytes.span
     var index = line.lowerBound
-    while index < line.upperBound, ASCII.token.contains(bytes[index]) { index += 1 }
+    // Unsafe: the line is within the bytes, and the index within the line.
+    while index < line.upperBound, ASCII.token.contains(span[unchecked: index]) { index += 1 }
     // RFC 9112 §5.1 and §5.2: no space before the colon, and no folded lines, which start with a
     // space.
     guard index > line.lowerBound, index < line.upperBound, bytes[index] == ASCII.colon else {

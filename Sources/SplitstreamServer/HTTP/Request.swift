@@ -65,8 +65,17 @@ struct Request: Sendable {
   ///
   /// - Parameter name: in lower case; the request's spelling does not matter.
   func header(_ name: StaticString) -> ArraySlice<UInt8>? {
-    for field in fields where bytes.matches(name, in: absolute(field.name)) {
-      return bytes[absolute(field.value)]
+    field(name).map { bytes[absolute(fields[$0].value)] }
+  }
+
+  /// The place of the first field of this name. Few have the length of the name that is looked for.
+  private func field(_ name: StaticString, from first: Int = 0) -> Int? {
+    let length = name.utf8CodeUnitCount
+    var place = first
+    while place < fields.count {
+      let range = fields[place].name
+      if range.count == length && bytes.matches(name, in: absolute(range)) { return place }
+      place += 1
     }
     return nil
   }
@@ -83,9 +92,10 @@ struct Request: Sendable {
     }
   }
 
-  /// How many fields have this name: for those that must not be given twice.
-  func headerCount(_ name: StaticString) -> Int {
-    fields.count { bytes.matches(name, in: absolute($0.name)) }
+  /// The value of a field that must not be given twice; nil also when it is.
+  func onlyHeader(_ name: StaticString) -> ArraySlice<UInt8>? {
+    guard let place = field(name), field(name, from: place + 1) == nil else { return nil }
+    return bytes[absolute(fields[place].value)]
   }
 
   // MARK: Body

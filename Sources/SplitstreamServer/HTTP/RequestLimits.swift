@@ -8,4 +8,7 @@ struct RequestLimits: Sendable {
   var headBytesMax = 32_000
   /// Field lines of one section. Beyond it: 431.
   var fieldCountMax = 100
+  /// A body that says that it is no longer than this has leave, whatever the request: the
+  /// application need not be asked.
+  var bodyBytesUnasked = 0
 }

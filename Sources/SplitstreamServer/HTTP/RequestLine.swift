@@ -7,7 +7,7 @@ struct RequestLine: Sendable {
   /// - Parameters:
   ///   - line: the line without its CRLF.
   ///   - start: where the message starts; the target's offsets count from here.
-  init(_ bytes: [UInt8], line: Range<Int>, from start: Int) throws(HTTPError) {
+  init(_ bytes: borrowing [UInt8], line: Range<Int>, from start: Int) throws(HTTPError) {
     var index = line.lowerBound
     while index < line.upperBound, ASCII.token.contains(bytes[index]) { index += 1 }
     guard index > line.lowerBound, index < line.upperBound, bytes[index] == ASCII.space else {
@@ -52,9 +52,9 @@ struct RequestTarget: Sendable {
   let query: Range<UInt32>
 
   init(
-    _ bytes: [UInt8], _ range: Range<Int>, method: HTTPMethod, from start: Int
+    _ bytes: borrowing [UInt8], _ range: Range<Int>, method: HTTPMethod, from start: Int
   ) throws(HTTPError) {
-    if method == .other("CONNECT") {
+    if method == .connect {
       throw .framing(.notImplemented, "This server is not a proxy.")
     }
     var pathStart = range.lowerBound

@@ -164,22 +164,31 @@ struct RequestParser: Sendable {
     keepsAlive = framing.keepsAlive(minorVersion: line.minorVersion)
     if body == .none || body == .length(0) { return finish(bytes, start) }
 
-    let headEnd = start + headLength
-    let head = Request(line, fields: fields, body: headEnd..<headEnd, in: bytes, from: start)
-    let bytesMax = bodyBytesMax(head)
-    if case .length(let length) = body {
-      guard length <= bytesMax else { throw ChunkedDecoder.tooLarge(bytesMax) }
+    if case .length(let length) = body, length <= limits.bodyBytesUnasked {
       bodyLength = length
     } else {
-      // Nothing of the head is needed in the window any more.
-      gathered = Array(bytes[start..<headEnd])
-      consumed += headLength
-      chunks = ChunkedDecoder(bodyBytesMax: bytesMax, trailerLimits: limits)
+      let headEnd = start + headLength
+      let head = Request(line, fields: fields, body: headEnd..<headEnd, in: bytes, from: start)
+      try admit(body, upTo: bodyBytesMax(head), headOf: bytes[start..<headEnd])
     }
     stage = .body
     // RFC 9110 §10.1.1: HTTP/1.0 knows no 100, and nobody waits who has sent some of the body.
     continueIsDue = framing.expectsContinue && line.minorVersion > 0
     return nil
+  }
+
+  private mutating func admit(
+    _ body: MessageFraming.Body, upTo bytesMax: Int, headOf head: ArraySlice<UInt8>
+  ) throws(HTTPError) {
+    if case .length(let length) = body {
+      guard length <= bytesMax else { throw ChunkedDecoder.tooLarge(bytesMax) }
+      bodyLength = length
+    } else {
+      // Nothing of the head is needed in the window any more.
+      gathered = Array(head)
+      consumed += headLength
+      chunks = ChunkedDecoder(bodyBytesMax: bytesMax, trailerLimits: limits)
+    }
   }
 
   // MARK: Body

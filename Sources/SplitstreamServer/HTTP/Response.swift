@@ -4,4 +4,6 @@ struct Response: Sendable {
   var headers: [(name: String, value: String)] = []
   var contentType: String?
   var body: [UInt8] = []
+  /// Field lines from the source, each with its line end: cheaper than as `headers`.
+  var constantFields: StaticString = ""
 }

@@ -27,6 +27,7 @@ struct ResponseWriter {
   ) {
     updateLead(response.status, unixSeconds)
     output.append(contentsOf: lead)
+    if response.constantFields.utf8CodeUnitCount > 0 { output.append(response.constantFields) }
     for header in response.headers { Self.writeField(header.name, header.value, to: &output) }
     // RFC 9110 §8.6 and §15.4.5: none in 204; in 304 it would be that of the 200.
     let mayHaveBody = response.status != 204 && response.status != 304

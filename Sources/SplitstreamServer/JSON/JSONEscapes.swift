@@ -12,6 +12,15 @@ enum JSONEscapes {
 
   /// Appends `characters`, UTF-8, in quotes.
   static func append(_ characters: Span<UInt8>, to bytes: inout [UInt8]) {
+    if isPlain(characters) {
+      return characters.withUnsafeBufferPointer { characters in
+        bytes.append(addingCapacity: characters.count + 2) { output in
+          output.append(UInt8(ascii: "\""))
+          output.append(copying: characters)
+          output.append(UInt8(ascii: "\""))
+        }
+      }
+    }
     bytes.append(UInt8(ascii: "\""))
     var plain = 0
     for index in characters.indices where isNeeded(for: characters[index]) {
@@ -21,6 +30,28 @@ enum JSONEscapes {
     }
     append(plain: characters.extracting(plain..<characters.count), to: &bytes)
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether no character needs an escape; eight bytes are looked at at a time, as by
+  /// `JSONStringScanner`.
+  private static func isPlain(_ characters: Span<UInt8>) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    var index = 0
+    while index + 8 <= characters.count {
+      let word = characters.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let quotes = word ^ (ones &* 0x22)
+      let backslashes = word ^ (ones &* 0x5C)
+      let stops =
+        (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
+        | (word &- ones &* 0x20) & ~word
+      if stops & (ones &* 0x80) != 0 { return false }
+      index += 8
+    }
+    while index < characters.count {
+      if isNeeded(for: characters[index]) { return false }
+      index += 1
+    }
+    return true
   }
 
   private static func append(plain characters: Span<UInt8>, to bytes: inout [UInt8]) {

@@ -16,6 +16,12 @@ struct JSONWriter {
     bytes.reserveCapacity(bytesReserved)
   }
 
+  /// - Parameter bytes: whose memory is used again, unless somebody else still reads it.
+  init(reusing bytes: consuming [UInt8]) {
+    bytes.removeAll(keepingCapacity: true)
+    self.bytes = bytes
+  }
+
   // MARK: Containers
 
   mutating func object<Failure>(
@@ -72,15 +78,13 @@ struct JSONWriter {
 
   /// A member's name from the source, which needs no escapes.
   mutating func key(_ name: StaticString) {
-    let count = name.utf8CodeUnitCount
-    bytes.append(addingCapacity: count + 4) { output in
+    // Unsafe: the pointer of a literal is valid for ever.
+    let characters = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    assert(!characters.contains(where: JSONEscapes.isNeeded), "a member's name that needs escapes")
+    bytes.append(addingCapacity: characters.count + 4) { output in
       if needsComma { output.append(UInt8(ascii: ",")) }
       output.append(UInt8(ascii: "\""))
-      for index in 0..<count {
-        let byte = name.utf8Start[index]
-        assert(!JSONEscapes.isNeeded(for: byte), "a member's name that needs escapes")
-        output.append(byte)
-      }
+      output.append(copying: characters)
       output.append(UInt8(ascii: "\""))
       output.append(UInt8(ascii: ":"))
     }
@@ -110,6 +114,22 @@ struct JSONWriter {
     comma()
     JSONEscapes.append(characters.span, to: &bytes)
     needsComma = true
+  }
+
+  /// A string of which no character needs an escape.
+  mutating func plainString(_ characters: UnsafeBufferPointer<UInt8>) {
+    bytes.append(addingCapacity: characters.count + 3) { output in
+      if needsComma { output.append(UInt8(ascii: ",")) }
+      output.append(UInt8(ascii: "\""))
+      output.append(copying: characters)
+      output.append(UInt8(ascii: "\""))
+    }
+    needsComma = true
+  }
+
+  /// A string from the source, which needs no escapes.
+  mutating func plainString(_ text: StaticString) {
+    plainString(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// A string whose characters `append` puts after the opening quote: none that needs an escape.
@@ -178,5 +198,18 @@ struct JSONWriter {
   private mutating func comma() {
     if needsComma { bytes.append(UInt8(ascii: ",")) }
     needsComma = false
+  }
+}
+
+extension OutputSpan<UInt8> {
+  /// Appends bytes for which there is room.
+  mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
+    precondition(bytes.count <= freeCapacity, "no room for the bytes")
+    guard let start = bytes.baseAddress else { return }
+    // Unsafe: there is room behind the bytes written so far.
+    withUnsafeMutableBufferPointer { buffer, count in
+      (buffer.baseAddress! + count).initialize(from: start, count: bytes.count)
+      count += bytes.count
+    }
   }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a server process knows by heart: environments, keys that are in force, running experiments.
 ///
 /// An immutable value. A change makes a new one that shares all but the part that changed; each
@@ -16,9 +18,13 @@ struct Catalogue: Sendable {
   /// The key in force with this hash; nil when it is unknown, revoked or was replaced and has ended
   /// by `now`.
   func key(_ hash: KeyHash, at now: @autoclosure () -> Timestamp) -> APIKey? {
-    guard let found = keys[hash] else { return nil }
-    if let end = found.validUntil, end <= now() { return nil }
-    return found.key
+    keyInForce(hash, at: now())?.key
+  }
+
+  /// The same, with the end of its validity.
+  func keyInForce(_ hash: KeyHash, at now: @autoclosure () -> Timestamp) -> KeyInForce? {
+    guard let found = keys[hash], found.isInForce(at: now()) else { return nil }
+    return found
   }
 
   func environment(_ id: ULID) -> Environment? { environments[id] }
@@ -103,14 +109,25 @@ struct Catalogue: Sendable {
     runningByID[id] = nil
   }
 
-  private struct KeyInForce {
-    let key: APIKey
-    let validUntil: Timestamp?
-  }
-
   private struct SlugInWorkspace: Hashable {
     let workspace: ULID
     let slug: String
+  }
+}
+
+/// An API key as long as it is in force; one reference, so that a request does not copy its texts.
+final class KeyInForce: Sendable {
+  let key: APIKey
+  /// Nil for the key's own secret, the end of the overlap for the one before it.
+  let validUntil: Timestamp?
+
+  init(key: APIKey, validUntil: Timestamp?) {
+    self.key = key
+    self.validUntil = validUntil
+  }
+
+  func isInForce(at now: @autoclosure () -> Timestamp) -> Bool {
+    validUntil.map { now() < $0 } ?? true
   }
 }
 
@@ -121,10 +138,20 @@ struct ExperimentKey: Hashable, Sendable {
   init(_ text: String) { bytes = [UInt8](text.utf8)[...] }
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// All bytes at once; an array hashes them one by one.
-  func hash(into hasher: inout Hasher) {
-    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+  static func == (left: ExperimentKey, right: ExperimentKey) -> Bool {
+    guard left.bytes.count == right.bytes.count else { return false }
+    // Unsafe: both have `count` bytes.
+    return left.bytes.withUnsafeBytes { left in
+      right.bytes.withUnsafeBytes { right in
+        guard let start = left.baseAddress, let other = right.baseAddress else { return true }
+        return memcmp(start, other, left.count) == 0
+      }
+    }
   }
+
+  /// Only those who administer the server choose keys that are kept, so that nobody gains by
+  /// finding equal hashes.
+  func hash(into hasher: inout Hasher) { hasher.combine(spread) }
 }
 
 /// What assigning and exposing need of an experiment that runs.

@@ -28,8 +28,24 @@ extension ULID: Spread {
 }
 
 extension ExperimentKey: Spread {
-  /// FNV-1a.
+  /// Eight bytes at a time, each word multiplied by an odd number and both halves of the product
+  /// folded together.
   var spread: UInt64 {
-    bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    bytes.withUnsafeBytes { bytes in
+      var hash = UInt64(bytes.count)
+      var index = 0
+      while index < bytes.count {
+        var word: UInt64 = 0
+        if index + 8 <= bytes.count {
+          word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        } else {
+          for rest in index..<bytes.count { word = word << 8 | UInt64(bytes[rest]) }
+        }
+        let product = (hash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
+        hash = product.high ^ product.low
+        index += 8
+      }
+      return hash
+    }
   }
 }

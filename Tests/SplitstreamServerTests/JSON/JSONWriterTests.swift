@@ -56,6 +56,21 @@ import Testing
     #expect((theirs as? String)?.utf8.elementsEqual(value.utf8) == true)
   }
 
+  @Test(
+    "a character that must be escaped is, wherever it stands", arguments: ["\"", "\\", "\u{1F}"])
+  func everyPlace(character: Character) throws {
+    for length in 0..<20 {
+      for place in 0..<length {
+        var value = Array(String(repeating: "é", count: length))
+        value[place] = character
+        let text = written { $0.string(String(value)) }
+        let theirs = try JSONSerialization.jsonObject(
+          with: Data(text.utf8), options: .fragmentsAllowed)
+        #expect((theirs as? String)?.utf8.elementsEqual(String(value).utf8) == true)
+      }
+    }
+  }
+
   @Test("integers", arguments: [0, 7, -1, 10, 1_234_567_890, .max, .min])
   func integers(value: Int) {
     #expect(written { $0.integer(value) } == String(value))
