@@ -4,7 +4,15 @@ struct PostgresEncoder {
   private(set) var bytes: [UInt8] = []
 
   mutating func append(_ integer: some FixedWidthInteger) {
-    withUnsafeBytes(of: integer.bigEndian) { bytes.append(contentsOf: $0) }
+    let size = MemoryLayout.size(ofValue: integer)
+    bytes.append(addingCapacity: size) { output in
+      // Unsafe: there is room for the integer's bytes, and each is written.
+      output.withUnsafeMutableBufferPointer { buffer, count in
+        UnsafeMutableRawPointer(buffer.baseAddress! + count)
+          .storeBytes(of: integer.bigEndian, as: type(of: integer))
+        count += size
+      }
+    }
   }
 
   mutating func append(contentsOf more: some Sequence<UInt8>) {
@@ -32,9 +40,12 @@ struct PostgresEncoder {
       appendArray(values, PostgresType.float8) { $0.append($1.bitPattern) }
     case .texts(let values):
       appendArray(values, PostgresType.text) { $0.append(contentsOf: $1.utf8) }
+    case .utf8s(let values):
+      appendArray(values, PostgresType.text) { $0.append(contentsOf: $1) }
     case .byteArrays(let values):
       appendArray(values, PostgresType.bytea) { $0.append(contentsOf: $1) }
     case .uuids(let values):
+      bytes.reserveCapacity(bytes.count + 20 + values.count * 20)
       appendArray(values, PostgresType.uuid) {
         $0.append($1.high)
         $0.append($1.low)

@@ -24,6 +24,8 @@ enum PostgresValue: Sendable, Equatable {
   case ints([Int?])
   case doubles([Double?])
   case texts([String?])
+  /// `text[]` from bytes that are known to be UTF-8.
+  case utf8s([ArraySlice<UInt8>?])
   case byteArrays([[UInt8]?])
   case uuids([PostgresUUID?])
   /// Microseconds since 1970-01-01 UTC.

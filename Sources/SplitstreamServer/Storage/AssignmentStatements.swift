@@ -3,6 +3,10 @@ extension AssignmentStore {
   /// Decides what most wishes get: those without a mutex group whose unit was never vacated. Stores
   /// them without looking for a conflict first, at half the cost; somebody else's row of the same
   /// moment is a violation of the primary key, and nothing is stored.
+  ///
+  /// Answers the time of all that it stored, and of the wishes those only that got something else
+  /// than they wished: sending each row back took a tenth of the statement's time. Overrides are
+  /// looked for unit by unit only where an experiment has any.
   static let decideFirst = Statement(
     name: "assignment_decide_first",
     sql: """
@@ -22,26 +26,39 @@ extension AssignmentStore {
           WHERE experiment_id = wish.experiment_id AND unit_id = wish.unit_id OFFSET 0) a ON true
         LEFT JOIN LATERAL (
           SELECT variant_id FROM assignment_overrides
-          WHERE experiment_id = wish.experiment_id AND unit_id = wish.unit_id OFFSET 0) o ON true),
+          WHERE (
+              SELECT EXISTS (
+                SELECT FROM assignment_overrides WHERE experiment_id = ANY ($1::uuid[])))
+            AND experiment_id = wish.experiment_id AND unit_id = wish.unit_id
+          OFFSET 0) o ON true),
+      fresh AS (
+        SELECT experiment_id, unit_id, assignment_id,
+          coalesce(forced_id, variant_id) AS variant_id,
+          CASE WHEN forced_id IS NULL THEN 'bucketed' ELSE 'forced' END AS reason, epoch,
+          CASE WHEN exposes THEN now() END AS exposure_logged_at
+        FROM seen
+        WHERE stored_id IS NULL AND (takes_part OR forced_id IS NOT NULL)),
       stored AS (
         INSERT INTO assignments
           (experiment_id, unit_id, assignment_id, variant_id, reason, generation, epoch,
            exposure_logged_at)
-        SELECT experiment_id, unit_id, assignment_id, coalesce(forced_id, variant_id),
-          CASE WHEN forced_id IS NULL THEN 'bucketed' ELSE 'forced' END, 1, epoch,
-          CASE WHEN exposes THEN now() END
-        FROM seen
-        WHERE stored_id IS NULL AND (takes_part OR forced_id IS NOT NULL)
-        RETURNING \(columns)),
+        SELECT experiment_id, unit_id, assignment_id, variant_id, reason, 1, epoch,
+          exposure_logged_at
+        FROM fresh),
       exposed AS (
         INSERT INTO exposure_events (id, experiment_id, unit_id, generation, variant_id)
-        SELECT assignment_id, experiment_id, unit_id, generation, variant_id
-        FROM stored WHERE exposure_logged_at IS NOT NULL)
-      SELECT \(columns), 0::bigint AS verdict FROM stored
+        SELECT assignment_id, experiment_id, unit_id, 1, variant_id
+        FROM fresh WHERE exposure_logged_at IS NOT NULL)
+      SELECT NULL::uuid AS experiment_id, NULL AS unit_id, NULL::uuid AS assignment_id,
+        NULL::uuid AS variant_id, 'bucketed' AS reason, 1::bigint AS generation,
+        now() AS exposure_logged_at, 0::bigint AS verdict
       UNION ALL
       SELECT experiment_id, unit_id, stored_id, stored_variant_id, stored_reason,
         stored_generation, stored_exposure, 0
       FROM seen WHERE stored_id IS NOT NULL
+      UNION ALL
+      SELECT experiment_id, unit_id, assignment_id, variant_id, reason, 1, exposure_logged_at, 0
+      FROM fresh WHERE reason = 'forced'
       UNION ALL
       SELECT experiment_id, unit_id, assignment_id, NULL, 'bucketed', 1, NULL, 2
       FROM seen WHERE stored_id IS NULL AND NOT takes_part AND forced_id IS NULL

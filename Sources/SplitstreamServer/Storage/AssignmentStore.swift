@@ -31,16 +31,6 @@ final class AssignmentStore {
   private struct Key: Hashable {
     let experiment: ULID
     let unit: UnitID
-
-    init(_ wish: AssignmentWish) {
-      experiment = wish.experiment.id
-      unit = wish.unit
-    }
-
-    init(experiment: ULID, unit: UnitID) {
-      self.experiment = experiment
-      self.unit = unit
-    }
   }
 
   /// A wish, or several equal ones, that the database has not answered yet.
@@ -49,6 +39,12 @@ final class AssignmentStore {
     let place: AssignmentCache.Place
     /// Of the row that this would be; another when the row was vacated.
     var generation = 1
+    var answer: Answer?
+
+    init(_ wish: AssignmentWish, place: AssignmentCache.Place) {
+      self.wish = wish
+      self.place = place
+    }
 
     var variantID: ULID { wish.experiment.variant(of: wish.unit, generation: generation).id }
 
@@ -63,7 +59,6 @@ final class AssignmentStore {
   private struct Answer {
     enum Verdict: Int { case row, heldOut, excluded }
 
-    let key: Key
     let verdict: Verdict
     let generation: Int
     /// Nil when there is no row, or a vacated one.
@@ -169,31 +164,31 @@ final class AssignmentStore {
   private func decideTogether(_ wishes: [AssignmentWish]) async throws(StorageError)
     -> [AssignmentOutcome]
   {
-    var open: [Key: OpenWish] = [:]
-    for wish in wishes {
-      let place = cache.place(for: wish.unit, in: wish.experiment.id, at: loop.now)
-      open[Key(wish), default: OpenWish(wish: wish, place: place)].join(wish)
-    }
-    var answers: [Key: Answer] = [:]
+    var (open, places) = gather(wishes)
     // What somebody else stored or vacated at the same moment is seen by the next statement; but
     // not for ever.
-    for round in 0..<8 where !open.isEmpty {
-      for answer in try await ask(Array(open.values)) {
-        guard let asked = open[answer.key] else { continue }
+    for round in 0..<8 {
+      let asked = open.indices.filter { open[$0].answer == nil }
+      if asked.isEmpty { break }
+      let answers = try await ask(asked.map { open[$0] })
+      for (place, answer) in zip(asked, answers) {
+        guard let answer else { continue }
         if answer.verdict == .row && answer.assignment == nil {
-          open[answer.key]?.generation = answer.generation
+          open[place].generation = answer.generation
           continue
         }
-        open[answer.key] = nil
-        answers[answer.key] = answer
+        open[place].answer = answer
         guard let assignment = answer.assignment else { continue }
-        cache.insert(assignment, at: asked.place)
-        if round > 0 && assignment.reason == .forced { try await releaseClaim(of: asked.wish) }
+        cache.insert(assignment, at: open[place].place)
+        if round > 0 && assignment.reason == .forced {
+          try await releaseClaim(of: open[place].wish)
+        }
       }
     }
     var outcomes: [AssignmentOutcome] = []
-    for wish in wishes {
-      guard let answer = answers[Key(wish)] else {
+    outcomes.reserveCapacity(wishes.count)
+    for (index, wish) in wishes.enumerated() {
+      guard let answer = open[places[index]].answer else {
         throw StorageError.unavailable(
           .postgres, "a unit's row changed as often as it was asked for")
       }
@@ -204,46 +199,136 @@ final class AssignmentStore {
     return outcomes
   }
 
-  private func ask(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer] {
-    // Every process takes the rows in one order: two that want the same units wait for each other
-    // instead of dying.
-    let sorted = wishes.sorted { left, right in
-      let (a, b) = (left.wish, right.wish)
-      return a.experiment.id == b.experiment.id
-        ? a.unit.bytes.lexicographicallyPrecedes(b.unit.bytes) : a.experiment.id < b.experiment.id
+  /// The wishes in the order in which every process takes the rows, so that two that want the same
+  /// units wait for each other instead of dying; equal ones as one. And where among them each wish
+  /// is.
+  private func gather(_ wishes: [AssignmentWish]) -> (open: [OpenWish], places: [Int]) {
+    var open: [OpenWish] = []
+    open.reserveCapacity(wishes.count)
+    var places = [Int](repeating: 0, count: wishes.count)
+    let order = wishes.indices.map { RowOrder(wishes[$0], index: $0) }
+      .sorted { $0.precedes($1, in: wishes) }
+    for (position, row) in order.enumerated() {
+      let wish = wishes[row.index]
+      if position > 0 && row.isSame(as: order[position - 1], in: wishes) {
+        open[open.count - 1].join(wish)
+      } else {
+        let place = cache.place(for: wish.unit, in: wish.experiment.id, at: loop.now)
+        open.append(OpenWish(wish, place: place))
+      }
+      places[row.index] = open.count - 1
     }
-    if sorted.allSatisfy({ $0.generation == 1 && $0.wish.experiment.mutexGroupID == nil }) {
+    return (open, places)
+  }
+
+  /// Where a wish's row stands among others, as the database sorts them. Words, so that sorting
+  /// touches no reference; most units differ in the first sixteen bytes.
+  private struct RowOrder {
+    let experiment: ULID
+    /// The unit's first bytes, with zeros behind a shorter one: no unit has such a byte.
+    let start: (high: UInt64, low: UInt64)
+    let index: Int
+
+    init(_ wish: AssignmentWish, index: Int) {
+      experiment = wish.experiment.id
+      self.index = index
+      start = wish.unit.bytes.withUnsafeBytes { bytes in
+        var words = (high: UInt64(0), low: UInt64(0))
+        withUnsafeMutableBytes(of: &words) { words in
+          words.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(16)))
+        }
+        return (UInt64(bigEndian: words.high), UInt64(bigEndian: words.low))
+      }
+    }
+
+    func precedes(_ other: RowOrder, in wishes: [AssignmentWish]) -> Bool {
+      if experiment != other.experiment { return experiment < other.experiment }
+      if start.high != other.start.high { return start.high < other.start.high }
+      if start.low != other.start.low { return start.low < other.start.low }
+      return wishes[index].unit.bytes.lexicographicallyPrecedes(wishes[other.index].unit.bytes)
+    }
+
+    func isSame(as other: RowOrder, in wishes: [AssignmentWish]) -> Bool {
+      experiment == other.experiment && start == other.start
+        && wishes[index].unit == wishes[other.index].unit
+    }
+  }
+
+  /// One answer for each wish; nil where the database had none this time.
+  private func ask(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer?] {
+    if wishes.allSatisfy({ $0.generation == 1 && $0.wish.experiment.mutexGroupID == nil }) {
       do throws(StorageError) {
-        return try await askFirst(sorted)
+        return try await askFirst(wishes)
       } catch .conflict {
         // Somebody else has stored or vacated one of them at this moment.
       } catch {
         throw error
       }
     }
-    return try await database.rows(
+    let answers = try await database.rows(
       Self.decide,
-      [
-        .ids(sorted.map(\.wish.experiment.id)), .units(sorted.map(\.wish.unit)),
-        .ids(sorted.map { _ in ids.make() }), .ids(sorted.map(\.variantID)),
-        .ints(sorted.map(\.generation)),
-        .ints(sorted.map(\.wish.experiment.epoch)), .bools(sorted.map(\.wish.logsExposure)),
-        .bools(sorted.map { $0.wish.exclusion == nil }),
-        .ids(sorted.map(\.wish.experiment.environmentID)),
-        .uuids(sorted.map { $0.wish.experiment.mutexGroupID.map(PostgresUUID.init) }),
-        .ints(Self.claimRanks(sorted.map(\.wish))),
-      ], Self.answer)
-  }
-
-  private func askFirst(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer] {
-    try await database.rows(
-      Self.decideFirst,
       [
         .ids(wishes.map(\.wish.experiment.id)), .units(wishes.map(\.wish.unit)),
         .ids(wishes.map { _ in ids.make() }), .ids(wishes.map(\.variantID)),
+        .ints(wishes.map(\.generation)),
         .ints(wishes.map(\.wish.experiment.epoch)), .bools(wishes.map(\.wish.logsExposure)),
         .bools(wishes.map { $0.wish.exclusion == nil }),
+        .ids(wishes.map(\.wish.experiment.environmentID)),
+        .uuids(wishes.map { $0.wish.experiment.mutexGroupID.map(PostgresUUID.init) }),
+        .ints(Self.claimRanks(wishes.map(\.wish))),
       ], Self.answer)
+    return Self.match(answers, to: wishes)
+  }
+
+  private static func match(
+    _ answers: [(key: Key, answer: Answer)], to wishes: [OpenWish]
+  ) -> [Answer?] {
+    let byKey = Dictionary(answers) { first, _ in first }
+    return wishes.map { open in
+      byKey[Key(experiment: open.wish.experiment.id, unit: open.wish.unit)]
+    }
+  }
+
+  private func askFirst(_ wishes: [OpenWish]) async throws(StorageError) -> [Answer?] {
+    let made = wishes.map { _ in ids.make() }
+    let variants = wishes.map(\.variantID)
+    let rows = try await database.rows(
+      Self.decideFirst,
+      [
+        .ids(wishes.map(\.wish.experiment.id)), .units(wishes.map(\.wish.unit)),
+        .ids(made), .ids(variants),
+        .ints(wishes.map(\.wish.experiment.epoch)), .bools(wishes.map(\.wish.logsExposure)),
+        .bools(wishes.map { $0.wish.exclusion == nil }),
+      ]
+    ) { row throws(PostgresError) in
+      try row.isNull(0) ? FirstAnswer.storedAt(row.instant(6)) : .other(Self.answer(row))
+    }
+    var others: [(key: Key, answer: Answer)] = []
+    var storedAt: Timestamp?
+    for row in rows {
+      switch row {
+      case .storedAt(let time): storedAt = time
+      case .other(let answer): others.append(answer)
+      }
+    }
+    var answers =
+      others.isEmpty
+      ? [Answer?](repeating: nil, count: wishes.count) : Self.match(others, to: wishes)
+    for index in wishes.indices where answers[index] == nil {
+      answers[index] = Answer(
+        verdict: .row, generation: 1,
+        assignment: Assignment(
+          id: made[index], variantID: variants[index], reason: .bucketed,
+          exposureLoggedAt: wishes[index].wish.logsExposure ? storedAt : nil))
+    }
+    return answers
+  }
+
+  /// A row of `decideFirst`.
+  private enum FirstAnswer {
+    /// Of all that it stored as wished.
+    case storedAt(Timestamp)
+    case other((key: Key, answer: Answer))
   }
 
   /// Each wish's place in the order in which claims are tried; the order has no favourites.
@@ -271,7 +356,7 @@ final class AssignmentStore {
       ])
   }
 
-  private static func answer(_ row: Row) throws(PostgresError) -> Answer {
+  private static func answer(_ row: Row) throws(PostgresError) -> (key: Key, answer: Answer) {
     guard let unit = UnitID(try row.bytes(1)[...]) else { throw .decoding("no unit") }
     let key = Key(experiment: try row.id(0), unit: unit)
     guard let verdict = Answer.Verdict(rawValue: try row.int(7)) else {
@@ -283,8 +368,9 @@ final class AssignmentStore {
         id: try row.id(2), variantID: variant, reason: try row.choice(4),
         exposureLoggedAt: try row.instantOrNil(6))
     }
-    return Answer(
-      key: key, verdict: verdict, generation: try row.int(5), assignment: assignment)
+    return (
+      key, Answer(verdict: verdict, generation: try row.int(5), assignment: assignment)
+    )
   }
 }
 

@@ -6,7 +6,7 @@ extension PostgresValue {
   static func ids(_ ids: [ULID]) -> PostgresValue {
     .uuids(ids.map { PostgresUUID(high: $0.high, low: $0.low) })
   }
-  static func units(_ units: [UnitID]) -> PostgresValue { .texts(units.map(\.text)) }
+  static func units(_ units: [UnitID]) -> PostgresValue { .utf8s(units.map(\.bytes)) }
   static func text(orNull text: String?) -> PostgresValue { text.map(PostgresValue.text) ?? .null }
   static func instant(_ time: Timestamp) -> PostgresValue {
     .timestamp(microseconds: time.microseconds)

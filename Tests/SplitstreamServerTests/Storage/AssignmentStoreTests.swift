@@ -82,6 +82,32 @@ import Testing
     try #expect(Self.exposures(of: experiment) == 1)
   }
 
+  @Test("units that differ late, and equal ones of one turn, each get their own")
+  func similar() async throws {
+    let experiment = try RunningExperiment.sample()
+    let names = ["0123456789abcdef", "0123456789abcdef-a", "0123456789abcdef-b", "0123456789abcde"]
+    try await Self.withStore { store, loop in
+      let tasks = try (names + names.reversed()).map { name in
+        let unit = try UnitID.named(name)
+        return loop.start(with: store) {
+          (unit, try await $0.assign(unit, to: experiment, logsExposure: true))
+        }
+      }
+      var ids: [String: ULID] = [:]
+      for task in tasks {
+        let (unit, assignment) = try await task.value
+        let slot = Bucketing.slot(of: unit, in: experiment.id)
+        #expect(
+          assignment.variantID == experiment.variants[experiment.allocation.owner(of: slot)].id)
+        #expect(ids[unit.text, default: assignment.id] == assignment.id)
+        ids[unit.text] = assignment.id
+      }
+      #expect(Set(ids.values).count == names.count)
+    }
+    try #expect(Self.rows(of: experiment) == names.count)
+    try #expect(Self.exposures(of: experiment) == names.count)
+  }
+
   /// Two processes, as far as the database can tell: two loops, connections and caches.
   @Test("concurrent first calls for the same units find one row each, and log one exposure")
   func concurrent() async throws {
