@@ -32,6 +32,20 @@ def measure(splitstream: benchmark.Splitstream, key: str, excluding: str, rounds
     generator.run(port, known, 32, 0, 2, count=1000)
     saturation = generator.run(port, known, 32, 0, seconds, count=1000).rate
     half = saturation / 2
+    results: dict[str, list] = {name: [] for name in [
+        "hits", "nginx", "new", "excluded", "commit", "new units", "unnest"]}
+    answer = splitstream.call(
+        "POST", "/v1/assign", {"experiment_key": key, "unit_id": "known-00000000"}, "CLIENT")
+    same_size = json.dumps(answer, separators=(",", ":")).encode()
+    # Before anything is written that PostgreSQL then works off beside them.
+    with benchmark.nginx(folder, same_size, splitstream.certificate) as nginx:
+        for number in range(rounds + 1):
+            print(f"known units, round {number} of {rounds}", file=sys.stderr)
+            pair = [generator.run(target, known, 32, half, seconds, count=1000)
+                    for target in [port, nginx.port]]
+            if number:
+                for name, run in zip(["hits", "nginx"], pair):
+                    results[name].append(run)
     # Tables like those that a first assignment writes, for one row and for many.
     psql(database, """
         DROP TABLE IF EXISTS bench_assignments, bench_exposure_events;
@@ -52,13 +66,10 @@ def measure(splitstream: benchmark.Splitstream, key: str, excluding: str, rounds
           SELECT '{"0" * 31}1', unit_id, id, id, 'bucketed', 1, 1, now() FROM unit)
         INSERT INTO bench_exposure_events (id, experiment_id, unit_id, generation, variant_id)
         SELECT id, '{"0" * 31}1', unit_id, 1, id FROM unit;"""
-    results: dict[str, list] = {name: [] for name in [
-        "hits", "new", "excluded", "commit", "new units", "unnest"]}
     for number in range(rounds + 1):
         print(f"round {number} of {rounds}" if number else "warming up", file=sys.stderr)
         runs = {
             "commit": pgbench(folder, database, one_row, seconds),
-            "hits": generator.run(port, known, 32, half, seconds, count=1000),
             "new": generator.run(port, new, 64, NEW_UNITS_PER_SECOND, seconds),
             "excluded": generator.run(port, excluded, 64, NEW_UNITS_PER_SECOND, seconds),
             "new units": generator.run(port, new, 512, 0, seconds),
@@ -69,18 +80,20 @@ def measure(splitstream: benchmark.Splitstream, key: str, excluding: str, rounds
                 results[name].append(run)
     medians = {name: median(runs) for name, runs in results.items()}
 
-    print("| Case | Requests/s | p50 ms | p99 ms | p99.9 ms | Aim for p99 |")
-    print("| --- | ---: | ---: | ---: | ---: | --- |")
+    print("| Case | Requests/s | p50 ms | p99 ms | p99.9 ms | Generator late, p99 ms "
+          "| Aim for p99 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     limit = medians["commit"].p99 + 10
     for name, title, aim in [
         ("hits", f"known units, half of {saturation:,.0f}/s", "< 1 ms"),
+        ("nginx", "nginx, an answer of the same size, the same rate", ""),
         ("new", "new units", f"≤ {limit:.1f} ms: a commit's + 10"),
         ("excluded", "excluded units, one batched read each", ""),
         ("commit", "one row and its COMMIT, pgbench alone", ""),
     ]:
         run = medians[name]
         print(f"| {title} | {run.rate:,.0f} | {run.p50:.2f} | {run.p99:.2f} | {run.p999:.2f} "
-              f"| {aim} |")
+              f"| {f'{run.late:.2f}' if name != 'commit' else ''} | {aim} |")
     print()
     ratios = [ours.rate / (theirs.rate * ROWS_PER_INSERT)
               for ours, theirs in zip(results["new units"], results["unnest"])]

@@ -5,7 +5,8 @@
 // sends the next request of each connection as soon as the last one is answered; then MOST ends it after so many.
 //
 // REQUEST is a file; each "########" in it becomes an eight-digit number: FIRST, FIRST + 1, …, COUNT of them in turn.
-// Prints: sent, answered 2xx, seconds, then p50, p99, p99.9 and the longest latency in microseconds.
+// Prints: sent, answered 2xx, seconds, then in microseconds p50, p99, p99.9 and the longest latency, and p99 of what the
+// generator itself was late: from when a request was due and a connection free for it, until it was sent.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,7 @@ struct connection {
   int fd;
   int busy;
   int64_t due;
+  int64_t idle_since;
   size_t received;
   char input[INPUT_MAX];
 };
@@ -36,8 +38,11 @@ static int64_t *due_times;       // of requests that wait for a connection, a ri
 static size_t due_first, due_count, due_capacity;
 static int *idle;                // connections that wait for a request, a stack
 static int idle_count;
-static uint32_t *latencies;      // microseconds
-static size_t sent, answered, good, latency_capacity;
+static struct times {
+  uint32_t *micros;
+  size_t count, capacity;
+} latencies, latenesses;
+static size_t sent, good;
 static uint64_t next_number, first_number, number_count;
 
 static void fail(const char *what) {
@@ -51,6 +56,16 @@ static int64_t now(void) {
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+static void note(struct times *times, int64_t nanoseconds) {
+  if (times->count == times->capacity) {
+    times->capacity = times->capacity ? times->capacity * 2 : 1 << 16;
+    times->micros = realloc(times->micros, times->capacity * sizeof *times->micros);
+    if (!times->micros) fail("realloc");
+  }
+  int64_t micros = nanoseconds / 1000;
+  times->micros[times->count++] = micros > UINT32_MAX ? UINT32_MAX : (uint32_t)micros;
+}
+
 static void send_request(struct connection *connection, int64_t due) {
   char digits[DIGITS + 1];
   snprintf(digits, sizeof digits, "%08llu",
@@ -61,6 +76,7 @@ static void send_request(struct connection *connection, int64_t due) {
   connection->busy = 1;
   connection->due = due;
   connection->received = 0;
+  note(&latenesses, now() - (due > connection->idle_since ? due : connection->idle_since));
   // The socket blocks: a request goes out whole.
   if (send(connection->fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length)
     fail("send");
@@ -89,13 +105,8 @@ static int receive(struct connection *connection) {
     if (connection->received == INPUT_MAX - 1) { fputs("an answer is too long\n", stderr); exit(1); }
     return 0;
   }
-  if (answered == latency_capacity) {
-    latency_capacity = latency_capacity ? latency_capacity * 2 : 1 << 16;
-    latencies = realloc(latencies, latency_capacity * sizeof *latencies);
-    if (!latencies) fail("realloc");
-  }
-  int64_t latency = (now() - connection->due) / 1000;
-  latencies[answered++] = latency > UINT32_MAX ? UINT32_MAX : (uint32_t)latency;
+  connection->idle_since = now();
+  note(&latencies, connection->idle_since - connection->due);
   if (!memcmp(connection->input, "HTTP/1.1 2", 10)) good++;
   connection->busy = 0;
   return 1;
@@ -139,9 +150,10 @@ static int by_size(const void *left, const void *right) {
   return (a > b) - (a < b);
 }
 
-static unsigned quantile(double part) {
-  size_t index = (size_t)(part * (double)answered);
-  return answered ? latencies[index < answered ? index : answered - 1] : 0;
+// Of times that are sorted.
+static unsigned quantile(const struct times *times, double part) {
+  size_t index = (size_t)(part * (double)times->count);
+  return times->count ? times->micros[index < times->count ? index : times->count - 1] : 0;
 }
 
 int main(int argc, char **argv) {
@@ -202,8 +214,10 @@ int main(int argc, char **argv) {
     }
   }
   double taken = (double)(now() - start) / 1e9;
-  qsort(latencies, answered, sizeof *latencies, by_size);
-  printf("%zu %zu %.3f %u %u %u %u\n", sent, good, taken, quantile(0.5), quantile(0.99),
-         quantile(0.999), answered ? latencies[answered - 1] : 0);
+  qsort(latencies.micros, latencies.count, sizeof *latencies.micros, by_size);
+  qsort(latenesses.micros, latenesses.count, sizeof *latenesses.micros, by_size);
+  printf("%zu %zu %.3f %u %u %u %u %u\n", sent, good, taken, quantile(&latencies, 0.5),
+         quantile(&latencies, 0.99), quantile(&latencies, 0.999), quantile(&latencies, 1),
+         quantile(&latenesses, 0.99));
   return 0;
 }

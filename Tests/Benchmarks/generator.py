@@ -19,6 +19,8 @@ class Run:
     p99: float
     p999: float
     longest: float
+    late: float = 0
+    """p99 of what the generator itself was late."""
 
 
 class Generator:
