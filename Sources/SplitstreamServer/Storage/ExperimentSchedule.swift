@@ -15,11 +15,13 @@ struct ExperimentSchedule {
     let isElected = try session.rows(Self.elect, []) { row throws(PostgresError) in try row.bool(0)
     }
     guard isElected.first == true else { return [] }
+    // Also after an error: else nobody but this session could ever be elected. A session that has
+    // ended has resigned.
+    defer { _ = try? session.execute(Self.resign, []) }
     var steps: [Step] = []
     for experiment in try session.rows(Self.due, [.int(100)], ExperimentStore.experiment) {
       if let step = try advance(experiment, newID()) { steps.append(step) }
     }
-    try session.execute(Self.resign, [])
     return steps
   }
 

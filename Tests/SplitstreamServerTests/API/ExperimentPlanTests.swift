@@ -136,12 +136,22 @@ import Testing
     let server = try RunningServer(stores)
     let later = try await server.draft(#""start_at":"\#(time(3600))","#)
     let draft = try await server.draft()
-    let dues = try await concurrently(5) { _ in
+    let running = try await server.running()
+    let lasting = try await server.running()
+    try await server.call(
+      .updateExperiment, lasting.id, body: #"{"stop_at":"\#(time(3600))"}"#)
+    let starting = try await concurrently(5) { _ in
       try await server.draft(#""start_at":"2999-01-01T00:00:00Z","#).id
     }
+    let stopping = try await server.running()
+    try await server.call(
+      .updateExperiment, stopping.id, body: #"{"stop_at":"2999-01-01T00:00:00Z"}"#)
     server.stop()
     _ = try stores.texts(
       "UPDATE experiments SET start_at = now() WHERE start_at > now() + interval '1 day' RETURNING key"
+    )
+    _ = try stores.texts(
+      "UPDATE experiments SET stop_at = now() WHERE stop_at > now() + interval '1 day' RETURNING key"
     )
     let steps = try await concurrently(4) { _ in
       let session = try stores.session()
@@ -151,9 +161,38 @@ import Testing
         ids.make(at: ServerClock.processTime())
       }
     }.joined()
-    #expect(steps.map(\.experiment.text).sorted() == dues.sorted())
-    #expect(steps.allSatisfy { $0.action == "experiment.started" })
+    func done(_ action: String) -> [String] {
+      steps.filter { $0.action == action }.map(\.experiment.text).sorted()
+    }
+    #expect(done("experiment.started") == starting.sorted())
+    #expect(done("experiment.stopped") == [stopping.id])
     let drafts = try stores.texts("SELECT key FROM experiments WHERE status = 'draft' ORDER BY id")
     #expect(drafts == [later.key, draft.key])
+    let left = try stores.texts(
+      "SELECT key FROM experiments WHERE id IN ($1, $2) AND status = 'running' ORDER BY id",
+      .id(ULID(running.id)), .id(ULID(lasting.id)))
+    #expect(left == [running.key, lasting.key])
+  }
+
+  @Test("who fails at it lets another do it")
+  func failing() async throws {
+    let stores = try TestStores.make()
+    let server = try RunningServer(stores)
+    let draft = try await server.draft(#""start_at":"2999-01-01T00:00:00Z","#)
+    server.stop()
+    _ = try stores.texts("UPDATE experiments SET start_at = now() RETURNING key")
+    let (failing, other) = (try stores.session(), try stores.session())
+    defer {
+      failing.close()
+      other.close()
+    }
+    var ids = ULIDGenerator(refill: IDSource.randomWords)
+    func run(_ session: PostgresSession) throws(PostgresError) -> [ExperimentSchedule.Step] {
+      try ExperimentSchedule(session: session).run { ids.make(at: ServerClock.processTime()) }
+    }
+    _ = try stores.texts("ALTER TABLE variants RENAME TO hidden")
+    #expect(throws: PostgresError.self) { try run(failing) }
+    _ = try stores.texts("ALTER TABLE hidden RENAME TO variants")
+    #expect(try run(other).map(\.experiment.text) == [draft.id])
   }
 }
