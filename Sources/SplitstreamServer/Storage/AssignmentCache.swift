@@ -10,10 +10,10 @@ import Synchronization
 final class AssignmentCache: Sendable {
   private let stripes: [Stripe]
 
-  /// - Parameter bytesMax: of all entries together; rounded down to whole sets, at least one set a
-  ///   stripe.
-  init(bytesMax: Int) {
-    let stripeCount = 64
+  /// - Parameters:
+  ///   - bytesMax: of all entries together; rounded down to whole sets, at least one set a stripe.
+  ///   - stripeCount: each has a lock of its own.
+  init(bytesMax: Int, stripeCount: Int = 64) {
     let bytesPerSet = MemoryLayout<Entry>.stride * Table.entriesPerSet
     let setsMax = max(1, bytesMax / bytesPerSet / stripeCount)
     stripes = (0..<stripeCount).map { _ in Stripe(setsMax: setsMax) }
@@ -60,7 +60,9 @@ final class AssignmentCache: Sendable {
     for stripe in stripes { stripe.table.withLock { $0.removeAll() } }
   }
 
-  private func stripe(_ key: Hash128) -> Stripe { stripes[Int(key.high >> 58)] }
+  private func stripe(_ key: Hash128) -> Stripe {
+    stripes[Int(key.high.multipliedFullWidth(by: UInt64(stripes.count)).high)]
+  }
 
   private static func key(_ unit: UnitID, _ experiment: ULID) -> Hash128 {
     SipHash.hash128((experiment.high, experiment.low), unit.bytes)

@@ -61,6 +61,10 @@ import Testing
       .createEnvironment, body: metricBody(name), headers: header(key))
     #expect(path.status == 422)
     #expect(path.pointers == [""])
+    let query = try await server.call(
+      .createMetric, query: "note=1", body: metricBody(name), headers: header(key))
+    #expect(query.status == 422)
+    #expect(query.pointers == [""])
   }
 
   @Test("a refused request does not use its key up")

@@ -78,6 +78,35 @@ import Testing
     }
   }
 
+  /// What the product promises. The machine may be busy, so that it is tried again; each change is
+  /// made when the last one has just been heard, so that every one waits for a whole beat.
+  @Test("a change of another process is heard within a second, a removal too")
+  func withinASecond() async throws {
+    let world = try World()
+    let workspace = try world.tenant().workspace
+    try world.job.start()
+    func seconds(_ isKnown: Bool, _ change: () throws -> Void) async throws -> Duration {
+      try change()
+      let committed = ContinuousClock.now
+      try await world.waitUntil("the change is heard") {
+        ($0.environment(slug: "new", in: workspace) != nil) == isKnown
+      }
+      return ContinuousClock.now - committed
+    }
+    var (made, removed) = (Duration.seconds(90), Duration.seconds(90))
+    for _ in 0..<20 where max(made, removed) >= .seconds(1) {
+      made = min(made, try await seconds(true) { try world.addEnvironment("new", to: workspace) })
+      removed = min(
+        removed,
+        try await seconds(false) {
+          try world.execute("DELETE FROM environments WHERE slug = 'new'")
+        }
+      )
+    }
+    #expect(made < .seconds(1))
+    #expect(removed < .seconds(1))
+  }
+
   @Test("an experiment is known from its start to its stop, with its newest weights")
   func experiments() async throws {
     let world = try World()

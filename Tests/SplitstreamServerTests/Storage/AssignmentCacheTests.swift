@@ -45,13 +45,22 @@ import Testing
     #expect(cache.find(unit, in: experiment, readAfter: .max) == exposed)
   }
 
-  @Test("a GiB holds five million assignments and more")
-  func capacity() throws {
-    // A 64th of each.
-    let cache = AssignmentCache(bytesMax: 1 << 24)
+  /// A 64th of a GiB: in 64 stripes, and in one, which then grows by the steps of each of the 64
+  /// that a GiB has.
+  @Test("a GiB holds five million assignments and more", arguments: [64, 1])
+  func capacity(stripeCount: Int) throws {
+    let cache = AssignmentCache(bytesMax: 1 << 24, stripeCount: stripeCount)
     let stored = assignment()
     let units = try (0..<100_000).map { try UnitID.named("user-\($0)") }
-    for unit in units { cache.insert(stored, at: cache.place(for: unit, in: experiment, at: 0)) }
+    // What is in already when the five millionth comes must still be there then.
+    for unit in units[..<(5_000_000 / 64)] {
+      cache.insert(stored, at: cache.place(for: unit, in: experiment, at: 0))
+    }
+    let early = units[..<(5_000_000 / 64)].count { cache.find($0, in: experiment) != nil }
+    #expect(early >= 5_000_000 / 64 * 999 / 1000)
+    for unit in units[(5_000_000 / 64)...] {
+      cache.insert(stored, at: cache.place(for: unit, in: experiment, at: 0))
+    }
     #expect(units.count { cache.find($0, in: experiment) != nil } >= 5_000_000 / 64)
   }
 
