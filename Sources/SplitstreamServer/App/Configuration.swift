@@ -85,6 +85,7 @@ struct Configuration: Sendable {
   struct Analysis: Sendable {
     var tickSeconds = 5
     var parallelMax = 2
+    var bringForwardEvents = 10_000
     var onDemandWaitSeconds = 30
   }
 

@@ -181,6 +181,10 @@ struct ConfigurationKey: Sendable {
       "analysis", "parallel_max", .integer(1...32, unit: "", \.analysis.parallelMax),
       "How many experiments are computed at the same time, each on a connection of its own."),
     key(
+      "analysis", "bring_forward_events",
+      .integer(0...1_000_000_000, unit: "events", \.analysis.bringForwardEvents),
+      "After so many new events an experiment's sums are continued between snapshots; 0 is never."),
+    key(
       "analysis", "on_demand_wait_seconds",
       .integer(1...600, unit: "s", \.analysis.onDemandWaitSeconds),
       "How long a snapshot on demand waits for events on their way; then 503."),

@@ -84,7 +84,8 @@ final class Server: Sendable {
       retentionDays: configuration.events.retentionDays, log: log
     ) { holders.shards }
     let analysis = AnalysisJob(
-      postgres: postgres, parallelMax: configuration.analysis.parallelMax, log: log
+      postgres: postgres, parallelMax: configuration.analysis.parallelMax,
+      bringForwardEvents: configuration.analysis.bringForwardEvents, log: log
     ) { shard in drain.isSettled(shard: shard, withinSeconds: Self.settleSecondsMax) }
     let keyUsage = KeyUsage()
     let housekeeping = HousekeepingJob(postgres: postgres, usage: keyUsage, log: log)

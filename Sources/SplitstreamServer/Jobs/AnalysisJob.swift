@@ -13,6 +13,8 @@ final class AnalysisJob: Sendable {
     var postgres: SessionHolder
     var ids: ULIDGenerator
     var failures: FailureLog
+    /// PostgreSQL's clock when experiments that fell behind were last looked for.
+    var lookedAt: Timestamp?
   }
 
   /// Queues apart, so that nobody who asks for a snapshot waits for all that are due.
@@ -20,6 +22,7 @@ final class AnalysisJob: Sendable {
   private let helpers: [JobQueue<State>]
   private let onDemand: JobQueue<State>
   private let forgetting: JobQueue<State>
+  private let bringForwardEvents: Int
   private let log: Logger
   private let isSettled: @Sendable (_ shard: Int) -> Bool
 
@@ -30,10 +33,12 @@ final class AnalysisJob: Sendable {
   /// - Parameters:
   ///   - parallelMax: experiments that are computed at the same time, each on a connection of its
   ///     own.
+  ///   - bringForwardEvents: after so many new events of a metric, an experiment's units are brought
+  ///     forward between snapshots; 0: never.
   ///   - isSettled: whether all events of a shard that were accepted before the call are in
   ///     PostgreSQL; it may wait for them for a while.
   init(
-    postgres: PostgresAddress, parallelMax: Int, log: Logger,
+    postgres: PostgresAddress, parallelMax: Int, bringForwardEvents: Int, log: Logger,
     isSettled: @escaping @Sendable (_ shard: Int) -> Bool
   ) {
     func state(_ name: String) -> State {
@@ -48,6 +53,7 @@ final class AnalysisJob: Sendable {
     }
     onDemand = JobQueue("analysis on demand", state: state("splitstream analysis on demand"))
     forgetting = JobQueue("analysis of erased units", state: state("splitstream analysis"))
+    self.bringForwardEvents = bringForwardEvents
     self.log = log
     self.isSettled = isSettled
   }
@@ -55,7 +61,7 @@ final class AnalysisJob: Sendable {
   func start(everySeconds: Int) {
     scheduled.every(milliseconds: everySeconds * 1000) { [self] state in
       do {
-        try computeDue(&state)
+        try computeDue(&state, beforeNext: everySeconds)
         state.failures.succeeded("the analysis")
       } catch {
         state.postgres.close()
@@ -103,17 +109,33 @@ final class AnalysisJob: Sendable {
     }
   }
 
-  private func computeDue(_ state: inout State) throws {
+  private func computeDue(_ state: inout State, beforeNext tickSeconds: Int) throws {
+    let began = DispatchTime.now()
     let session = try state.postgres.open()
     let store = SnapshotStore(session: session)
     try store.whenElected {
-      let round = Round(ready(try store.due(limit: Self.dueMax)))
+      let due = ready(try store.due(limit: Self.dueMax)).map(Work.snapshot)
+      // Those that do not get their turn before others may be due get it with a later tick.
+      let round = Round(
+        due, then: try behind(&state.lookedAt, session),
+        until: began + .seconds(tickSeconds))
       for helper in helpers { helper.async { [self] in work(on: round, &$0) } }
       work(on: round, &state)
       for helper in helpers { helper.sync { _ in } }
+      if round.isCutShort { state.lookedAt = nil }
       try UnitStore(session: session).sweep()
       if let failure = round.failure { throw failure }
     }
+  }
+
+  /// Experiments to bring forward without a snapshot, so that the next one finds little that is
+  /// new. Looked for only when enough events have been stored since the last look.
+  private func behind(_ lookedAt: inout Timestamp?, _ session: PostgresSession) throws -> [Work] {
+    guard bringForwardEvents > 0 else { return [] }
+    let units = UnitStore(session: session)
+    if let last = lookedAt, try units.storedEvents(since: last) < bringForwardEvents { return [] }
+    lookedAt = try units.now()
+    return try units.behind(by: bringForwardEvents).map(Work.bringForward)
   }
 
   /// Without those whose last events are still on their way: their turn comes with a later tick.
@@ -123,14 +145,38 @@ final class AnalysisJob: Sendable {
     return due.filter { $0.awaitedShard.map { !open.contains($0) } ?? true }.map(\.experiment)
   }
 
-  /// The experiments that are due in one tick, and what went wrong.
+  private enum Work {
+    case snapshot(ULID)
+    case bringForward(ULID)
+
+    var experiment: ULID {
+      switch self {
+      case .snapshot(let experiment), .bringForward(let experiment): experiment
+      }
+    }
+  }
+
+  /// What is to be done in one tick, and what went wrong.
   private final class Round: Sendable {
-    private let due: Mutex<ArraySlice<ULID>>
+    private let due: Mutex<ArraySlice<Work>>
+    private let spare: Mutex<ArraySlice<Work>>
+    private let deadline: DispatchTime
     private let lastFailure = Mutex<StorageError?>(nil)
 
-    init(_ due: [ULID]) { self.due = Mutex(due[...]) }
+    /// - Parameter spare: done after all that is due, as far as `deadline` allows.
+    init(_ due: [Work], then spare: [Work], until deadline: DispatchTime) {
+      self.due = Mutex(due[...])
+      self.spare = Mutex(spare[...])
+      self.deadline = deadline
+    }
 
-    func next() -> ULID? { due.withLock { $0.popFirst() } }
+    func next() -> Work? {
+      if let work = due.withLock({ $0.popFirst() }) { return work }
+      guard DispatchTime.now() < deadline else { return nil }
+      return spare.withLock { $0.popFirst() }
+    }
+
+    var isCutShort: Bool { spare.withLock { !$0.isEmpty } }
 
     var failure: StorageError? { lastFailure.withLock { $0 } }
 
@@ -140,12 +186,16 @@ final class AnalysisJob: Sendable {
   }
 
   private func work(on round: Round, _ state: inout State) {
-    while let experiment = round.next() {
+    while let work = round.next() {
       do {
-        try computeScheduled(experiment, try state.postgres.open(), &state.ids)
+        let session = try state.postgres.open()
+        switch work {
+        case .snapshot(let experiment): try computeScheduled(experiment, session, &state.ids)
+        case .bringForward(let experiment): try bringForward(experiment, session)
+        }
       } catch {
         // One that cannot be computed holds up no other; without a connection none can be.
-        round.failed(experiment, error)
+        round.failed(work.experiment, error)
         guard (try? state.postgres.open()) != nil else { return }
       }
     }
@@ -170,9 +220,23 @@ final class AnalysisJob: Sendable {
     let units = UnitStore(session: session)
     try units.alone(with: id) {
       if try units.forgetChanges(of: id) { return }
-      try session.transaction { () throws(PostgresError) in
-        _ = try Observations(of: id, in: session)
-      }
+      try continueUnits(of: id, session)
+    }
+  }
+
+  private func bringForward(_ id: ULID, _ session: PostgresSession) throws {
+    let began = DispatchTime.now().uptimeNanoseconds
+    try UnitStore(session: session).alone(with: id) { try continueUnits(of: id, session) }
+    let milliseconds = (DispatchTime.now().uptimeNanoseconds - began) / 1_000_000
+    log.debug(
+      "units brought forward",
+      metadata: ["experiment": "\(id)", "milliseconds": .stringConvertible(milliseconds)])
+  }
+
+  /// Nothing is computed of what is read, and nobody sees it.
+  private func continueUnits(of id: ULID, _ session: PostgresSession) throws {
+    try session.transaction { () throws(PostgresError) in
+      _ = try Observations(of: id, in: session)
     }
   }
 

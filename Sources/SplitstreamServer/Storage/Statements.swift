@@ -56,7 +56,8 @@ enum Statements {
     ResultStore.readSums, ResultStore.readConversions,
     UnitStore.lock, UnitStore.unlock, UnitStore.readMarks, UnitStore.findNewestEvent,
     UnitStore.putMark, UnitStore.forget, UnitStore.sweep, UnitStore.sweepChanges,
-    UnitStore.findErased, UnitStore.dropChanges, UnitStatements.beginSample,
+    UnitStore.countStored, UnitStore.findBehind, UnitStore.findErased, UnitStore.dropChanges,
+    UnitStatements.beginSample,
     UnitStatements.bringSample, UnitStatements.beginValues, UnitStatements.bringValues,
   ]
 

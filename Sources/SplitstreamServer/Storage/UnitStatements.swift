@@ -47,24 +47,29 @@ enum UnitStatements {
     sql: """
       WITH told AS (DELETE FROM changed_units WHERE experiment_id = $1),
       usable AS (
-        SELECT x.unit_id, x.variant_id, x.exposed_at, coalesce(a.epoch, 1) AS epoch,
-          first_value(x.variant_id) OVER (PARTITION BY x.unit_id ORDER BY x.exposed_at, x.id) AS first_variant_id
+        SELECT x.unit_id, x.variant_id, x.exposed_at, x.id, coalesce(a.epoch, 1) AS epoch
         FROM exposure_events x LEFT JOIN assignments a USING (experiment_id, unit_id)
         WHERE x.experiment_id = $1 AND \(isUsable)),
-      first AS (
-        SELECT unit_id, first_variant_id AS variant_id, epoch, min(exposed_at) AS exposed_at,
-          bool_or(variant_id <> first_variant_id) AS has_several
-        FROM usable GROUP BY unit_id, first_variant_id, epoch),
+      placed AS (
+        SELECT unit_id, variant_id, exposed_at, epoch, row_number() OVER in_time AS place,
+          first_value(variant_id) OVER in_time AS first_variant_id
+        FROM usable WINDOW in_time AS (PARTITION BY unit_id ORDER BY exposed_at, id)),
+      compared AS (
+        SELECT *, bool_or(variant_id <> first_variant_id) OVER (PARTITION BY unit_id) AS has_several
+        FROM placed),
+      -- By unit, so that later the neighbours of a unit are found beside it.
       stored AS (
         INSERT INTO sample_units (series_id, unit_id, variant_id, epoch, exposed_at, has_several, run)
-        SELECT $5, unit_id, variant_id, epoch, exposed_at, has_several, $6 FROM first),
+        SELECT $5, unit_id, variant_id, epoch, exposed_at, has_several, $6
+        FROM compared WHERE place = 1 ORDER BY unit_id
+        RETURNING variant_id, epoch, has_several),
       ahead AS (
         INSERT INTO changed_units (experiment_id, unit_id, is_erased)
         SELECT DISTINCT $1, unit_id, false FROM exposure_events
         WHERE experiment_id = $1 AND (exposed_at > $4 OR superseded_at > $4))
       \(addSums)
       SELECT $5, variant_id, epoch, count(*), sum(has_several::int), 0, 0, 0, 0, 0, 0, 0, 0
-      FROM first GROUP BY variant_id, epoch
+      FROM stored GROUP BY variant_id, epoch
       """)
 
   /// The same for units whose exposures changed. Answers the earliest exposure of a unit that is
@@ -165,27 +170,47 @@ enum UnitStatements {
   /// Every unit's value of one metric. An event counts from its unit's first exposure to the end,
   /// if it had been received by then and no more than 30 days after it occurred.
   ///
+  /// Grouped by the place of the sample's row: six bytes to compare, and the units come out in the
+  /// order in which they lie there.
+  ///
   /// `$1` series, `$2` series of the sample, `$3` environment, `$4` event key, `$5` start, `$6`
   /// end, `$7` the first event id after as-of, `$8` summary, `$9` path, `$10` window.
   static let beginValues = Statement(
     name: "units_begin_values",
     sql: """
-      WITH fresh AS (
-        SELECT \(freshColumns)
+      WITH found AS (
+        SELECT s.ctid AS place, e.occurred_at, e.late, \(found)
         FROM events e
         JOIN sample_units s ON s.series_id = $2 AND s.unit_id = e.unit_id AND s.exposed_at <= e.occurred_at
         WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime)
         OFFSET 0),
-      \(measured),
-      joined AS (
-        SELECT b.*, 0::numeric AS old_amount, 0::bigint AS old_events, 0::bigint AS old_late,
-          0::bigint AS old_invalid, false AS had_converted, NULL::timestamptz[] AS old_occurred
-        FROM brought b),
-      \(storeValues)
+      numbered AS (SELECT *, \(number) FROM found OFFSET 0),
+      measured AS (SELECT place, occurred_at, late, \(value) FROM numbered),
+      brought AS (SELECT place, \(summed) FROM measured GROUP BY place ORDER BY place),
+      ordered AS (
+        SELECT brought.*, unit_id, variant_id, epoch, exposed_at,
+          \(inOrder("brought.occurred")) AS all_occurred
+        FROM brought CROSS JOIN LATERAL (
+          SELECT unit_id, variant_id, epoch, exposed_at FROM sample_units
+          WHERE ctid = brought.place OFFSET 0) s),
+      stored AS (
+        INSERT INTO unit_values (\(valueColumns))
+        SELECT $1, unit_id, variant_id, epoch, exposed_at,
+          CASE $8 WHEN 'binary' THEN amount <> 0 ELSE events > 0 END,
+          CASE $8 WHEN 'windows' THEN \(outsideWindows("all_occurred")) ELSE amount END, 0, events, late,
+          invalid, all_occurred
+        FROM ordered
+        RETURNING variant_id, epoch, converted::int AS converted, late, invalid, amount_before, amount,
+          0::bigint AS events_before, events)
+      \(addChanges("stored"))
       """)
 
   /// The same from the events that are new to the series: not visible then, or beyond that
   /// snapshot's time, or of a unit that is new. Of the last kind are all since `$15`.
+  ///
+  /// A unit whose value is known is looked up once, by the update of it. The rest are units without
+  /// a value, and those with an event from before their exposure: their events are judged one by
+  /// one.
   ///
   /// `$1` to `$10` as above; of the snapshot before: `$11` visible, `$12` end, `$13` the first
   /// event id after as-of, `$14` the newest; `$15` since when events may be new, `$16` run.
@@ -203,96 +228,149 @@ enum UnitStatements {
         UNION ALL
         SELECT 3, \(candidateColumns) FROM events WHERE event_id >= $13 AND event_id <= $14
         OFFSET 0),
-      fresh AS (
-        SELECT \(freshColumns)
-        FROM (
-          SELECT * FROM candidates e
-          WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime)
-            AND (part = 1 OR committed_in < (SELECT pg_snapshot_xmin($11::text::pg_snapshot))
-              AND (part = 2 OR occurred_at < $15))
-          ORDER BY unit_id) e
-        CROSS JOIN LATERAL (
-          SELECT variant_id, epoch, run FROM sample_units
-          WHERE series_id = $2 AND unit_id = e.unit_id AND exposed_at <= e.occurred_at OFFSET 0) s
-        WHERE s.run = $16 OR NOT (
-          pg_visible_in_snapshot(e.committed_in, (SELECT $11::text::pg_snapshot))
-          AND e.occurred_at <= $12 AND e.event_id < $13)
+      found AS (
+        SELECT unit_id, occurred_at, late, NOT (
+          pg_visible_in_snapshot(committed_in, (SELECT $11::text::pg_snapshot))
+          AND occurred_at <= $12 AND event_id < $13) AS is_fresh, \(found)
+        FROM candidates e
+        WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime)
+          AND (part = 1 OR committed_in < (SELECT pg_snapshot_xmin($11::text::pg_snapshot))
+            AND (part = 2 OR occurred_at < $15))
         OFFSET 0),
-      \(measured),
-      joined AS (
+      numbered AS (SELECT *, \(number) FROM found OFFSET 0),
+      measured AS (SELECT unit_id, occurred_at, late, is_fresh, \(value) FROM numbered),
+      whole AS (
+        SELECT unit_id, min(occurred_at) AS since, \(summed)
+        FROM measured WHERE is_fresh GROUP BY unit_id ORDER BY unit_id),
+      -- A unit that has a value is not new: its value is dropped when its exposure changes.
+      known AS (
+        UPDATE unit_values v SET amount_before = v.amount,
+          amount = CASE $8 WHEN 'binary' THEN greatest(v.amount, w.amount)
+            WHEN 'windows' THEN \(outsideWindows(inOrder("v.occurred || w.occurred")))
+            ELSE v.amount + w.amount END,
+          occurred = \(inOrder("v.occurred || w.occurred")),
+          converted = CASE $8 WHEN 'binary' THEN v.converted OR w.amount <> 0 ELSE v.events + w.events > 0 END,
+          events = v.events + w.events, late = v.late + w.late, invalid = v.invalid + w.invalid
+        FROM whole w
+        WHERE v.series_id = $1 AND v.unit_id = w.unit_id AND v.exposed_at <= w.since
+        RETURNING v.unit_id, v.variant_id, v.epoch, v.converted, v.amount_before, v.amount, v.events,
+          w.events AS new_events, w.late AS new_late, w.invalid AS new_invalid),
+      rest AS (
+        SELECT e.*, s.variant_id, s.epoch, s.exposed_at
+        FROM (
+          SELECT * FROM measured
+          -- A hash table, whatever PostgreSQL expects; a join would need its guess.
+          WHERE unit_id NOT IN (SELECT unit_id FROM known) ORDER BY unit_id) e
+        CROSS JOIN LATERAL (
+          SELECT variant_id, epoch, exposed_at, run FROM sample_units
+          WHERE series_id = $2 AND unit_id = e.unit_id AND exposed_at <= e.occurred_at OFFSET 0) s
+        WHERE s.run = $16 OR e.is_fresh
+        OFFSET 0),
+      brought AS (
+        SELECT unit_id, variant_id, epoch, exposed_at, \(summed)
+        FROM rest GROUP BY unit_id, variant_id, epoch, exposed_at),
+      ordered AS (
         SELECT b.*, coalesce(v.amount, 0) AS old_amount, coalesce(v.events, 0) AS old_events,
           coalesce(v.late, 0) AS old_late, coalesce(v.invalid, 0) AS old_invalid,
-          coalesce(v.converted, false) AS had_converted, v.occurred AS old_occurred
+          coalesce(v.converted, false) AS had_converted,
+          \(inOrder("v.occurred || b.occurred")) AS all_occurred
         FROM (SELECT * FROM brought ORDER BY unit_id) b
         LEFT JOIN LATERAL (
           SELECT * FROM unit_values WHERE series_id = $1 AND unit_id = b.unit_id OFFSET 0) v ON true),
-      \(storeValues)
+      valued AS (
+        SELECT *, CASE $8 WHEN 'binary' THEN had_converted OR amount <> 0
+            ELSE old_events + events > 0 END AS converted,
+          CASE $8 WHEN 'binary' THEN greatest(old_amount, amount)
+            WHEN 'windows' THEN \(outsideWindows("all_occurred"))
+            ELSE old_amount + amount END AS new_amount
+        FROM ordered),
+      stored AS (
+        INSERT INTO unit_values (\(valueColumns))
+        SELECT $1, unit_id, variant_id, epoch, exposed_at, converted, new_amount, old_amount,
+          old_events + events, old_late + late, old_invalid + invalid, all_occurred
+        FROM valued ORDER BY unit_id
+        ON CONFLICT (series_id, unit_id) DO UPDATE SET converted = excluded.converted,
+          amount = excluded.amount, amount_before = excluded.amount_before, events = excluded.events,
+          late = excluded.late, invalid = excluded.invalid, occurred = excluded.occurred),
+      change AS (
+        SELECT variant_id, epoch, converted::int
+            - (CASE $8 WHEN 'binary' THEN amount_before <> 0 ELSE events > new_events END)::int AS converted,
+          new_late AS late, new_invalid AS invalid, amount_before, amount,
+          events - new_events AS events_before, events
+        FROM known
+        UNION ALL
+        SELECT variant_id, epoch, converted::int - had_converted::int, late, invalid, old_amount, new_amount,
+          old_events, old_events + events
+        FROM valued)
+      \(addChanges("change"))
       \(orAddToSums)
       """)
 
   private static let candidateColumns =
     "environment_id, event_key, unit_id, occurred_at, late, event_id, committed_in, properties"
 
-  private static let freshColumns = """
-    e.unit_id, s.variant_id, s.epoch, e.occurred_at, e.late,
-          CASE WHEN $9::text IS NOT NULL
-            THEN jsonb_path_query_first(e.properties, (SELECT $9::text::jsonpath), '{}', true) END AS found
-    """
-
   private static let isInTime = """
     e.occurred_at >= $5 AND e.occurred_at <= $6
           AND e.event_id < $7 AND (NOT e.late OR ulid_time(e.event_id) - e.occurred_at <= interval '30 days')
     """
 
-  /// From `fresh` events to what they bring to each unit, `brought`.
-  private static let measured = """
-    -- OFFSET 0 keeps PostgreSQL from reading a property once for each use of its value.
-      measured AS (
-        SELECT unit_id, variant_id, epoch, occurred_at, late,
-          CASE WHEN $9 IS NULL THEN 1
-            WHEN $8::text <> 'sum' AND jsonb_typeof(found) = 'boolean' THEN found::boolean::int
-            ELSE measured_number(found) END AS value
-        FROM fresh OFFSET 0),
-      brought AS (
-        SELECT unit_id, variant_id, epoch, count(value) AS events, count(value) FILTER (WHERE late) AS late,
-          count(*) - count(value) AS invalid,
-          coalesce(CASE $8 WHEN 'binary' THEN bool_or(value <> 0)::int WHEN 'count' THEN count(value)
-            WHEN 'sum' THEN sum(value) END, 0) AS amount,
-          CASE $8 WHEN 'windows' THEN
-            array_agg(occurred_at) FILTER (WHERE value IS NOT NULL) END AS occurred
-        FROM measured GROUP BY unit_id, variant_id, epoch)
+  // From an event to its value, in steps: OFFSET 0 between them keeps PostgreSQL from computing a
+  // step once for each use of it.
+
+  /// What stands at the path.
+  private static let found = """
+    CASE WHEN $9::text IS NOT NULL
+          THEN jsonb_path_query_first(e.properties, (SELECT $9::text::jsonpath), '{}', true) END AS found
     """
 
-  /// From `joined`, what a unit had and what it is brought, to its value and the sums.
-  private static let storeValues = """
-    ordered AS (
-        SELECT *, CASE WHEN $8 = 'windows' THEN
-            ARRAY (SELECT t FROM unnest(old_occurred || occurred) AS t ORDER BY t) END AS all_occurred
-        FROM joined),
-      valued AS (
-        SELECT *, CASE $8 WHEN 'binary' THEN greatest(old_amount, amount)
-            WHEN 'windows' THEN
-              coalesce(count_outside_windows(all_occurred, $10::bigint * interval '1 microsecond'), 0)
-            ELSE old_amount + amount END AS new_amount
-        FROM ordered),
-      stored AS (
-        INSERT INTO unit_values (series_id, unit_id, converted, amount, events, late, invalid, occurred)
-        SELECT $1, unit_id, CASE $8 WHEN 'binary' THEN new_amount <> 0 ELSE old_events + events > 0 END,
-          new_amount, old_events + events, old_late + late, old_invalid + invalid, all_occurred
-        FROM valued ORDER BY unit_id
-        ON CONFLICT (series_id, unit_id) DO UPDATE SET converted = excluded.converted,
-          amount = excluded.amount, events = excluded.events, late = excluded.late, invalid = excluded.invalid,
-          occurred = excluded.occurred)
-      \(addSums)
-      SELECT $1, variant_id, epoch, 0, 0,
-        sum((CASE $8 WHEN 'binary' THEN new_amount <> 0 ELSE old_events + events > 0 END)::int
-          - had_converted::int),
-        sum(late), sum(invalid), sum(new_amount - old_amount),
-        sum(new_amount * new_amount - old_amount * old_amount), sum(events),
-        sum((old_events + events)::numeric * (old_events + events) - old_events::numeric * old_events),
-        sum(new_amount * (old_events + events) - old_amount * old_events)
-      FROM valued GROUP BY variant_id, epoch
+  private static let number =
+    "CASE WHEN jsonb_typeof(found) = 'number' THEN found::numeric END AS number"
+
+  /// NULL: invalid. An amount's square, and the sum of squares of a billion, is still a double;
+  /// decimals beyond the sixtieth are none.
+  private static let value = """
+    CASE WHEN $9 IS NULL THEN 1
+          WHEN $8::text <> 'sum' AND jsonb_typeof(found) = 'boolean' THEN found::boolean::int
+          WHEN abs(number) < 1e60 THEN
+            CASE WHEN scale(number) <= 20 THEN number ELSE round(number, 60) END END AS value
     """
+
+  /// What the grouped events come to; of no use for another summary, an aggregate takes nothing in.
+  private static let summed = """
+    count(value) AS events, count(value) FILTER (WHERE late) AS late,
+          count(*) - count(value) AS invalid,
+          coalesce(CASE WHEN $8 = 'binary' THEN (bool_or(value <> 0) FILTER (WHERE $8 = 'binary'))::int
+            WHEN $8 = 'count' THEN count(value)
+            WHEN $8 = 'sum' THEN sum(value) FILTER (WHERE $8 = 'sum') END, 0) AS amount,
+          CASE WHEN $8 = 'windows' THEN
+            array_agg(occurred_at) FILTER (WHERE $8 = 'windows' AND value IS NOT NULL) END AS occurred
+    """
+
+  /// The times in their order, of metrics with windows.
+  private static func inOrder(_ times: String) -> String {
+    "CASE WHEN $8 = 'windows' THEN ARRAY (SELECT t FROM unnest(\(times)) AS t ORDER BY t) END"
+  }
+
+  private static func outsideWindows(_ times: String) -> String {
+    "coalesce(count_outside_windows(\(times), $10::bigint * interval '1 microsecond'), 0)"
+  }
+
+  private static let valueColumns = """
+    series_id, unit_id, variant_id, epoch, exposed_at, converted, amount, amount_before,
+          events, late, invalid, occurred
+    """
+
+  /// From the `changes` of units to the sums of their arms.
+  private static func addChanges(_ changes: String) -> String {
+    """
+    \(addSums)
+      SELECT $1, variant_id, epoch, 0, 0, sum(converted), sum(late), sum(invalid), sum(amount - amount_before),
+        sum((amount - amount_before) * (amount + amount_before)), sum(events - events_before),
+        sum((events - events_before)::numeric * (events + events_before)),
+        sum(amount * events - amount_before * events_before)
+      FROM \(changes) GROUP BY variant_id, epoch
+    """
+  }
 
   private static let addSums = """
     INSERT INTO unit_sums AS s

@@ -98,7 +98,8 @@ struct UnitStore {
   private static func subject(_ metric: Metric) -> ULID {
     let definition = metric.definition
     let meaning = [
-      metric.id.text, definition.eventKey, definition.kind.rawValue,
+      // Of the form in which values are kept.
+      "2", metric.id.text, definition.eventKey, definition.kind.rawValue,
       definition.aggregation.rawValue, definition.unitDedupWindow,
       definition.propertyPath?.text ?? "",
     ]
@@ -115,13 +116,12 @@ struct UnitStore {
       .id(experiment.id), .instant(period.startedAt), .instant(period.end), .instant(period.asOf),
       .int(series), .int(run),
     ]
-    try session.script(Self.settings(anew: last == nil))
     guard let last else {
-      // Sorted once by unit, which the windows need.
-      try session.script("SET LOCAL enable_sort = on")
+      try session.script(Self.settings(.anew))
       try session.execute(UnitStatements.beginSample, values)
       return nil
     }
+    try session.script(Self.settings(.ofSample))
     return try session.rows(
       UnitStatements.bringSample, values + [.text(last.visible), .ints(valued)]
     ) { row throws(PostgresError) in try row.instantOrNil(0) }.first.flatMap { $0 }
@@ -140,10 +140,9 @@ struct UnitStore {
       .text(orNull: summary.path(definition)?.jsonpath),
       .int(UnitStatements.windowMicroseconds(definition)),
     ]
+    try session.script(Self.settings(last == nil ? .anew : .ofValues))
     guard let last else {
-      try session.script(Self.settings(anew: true))
       try session.execute(UnitStatements.beginValues, values)
-      try session.script(Self.settings(anew: false))
       return
     }
     try session.execute(
@@ -155,23 +154,58 @@ struct UnitStore {
   }
 
   /// How the open transaction's next statements are planned.
-  ///
-  /// From nothing: tables are joined whole, since PostgreSQL takes what was just written for a row
-  /// or two; and it would sort millions of events where a hash table of their units will do.
-  /// Continued: one plan for all experiments, which does not depend on how large the tables are on
-  /// the day it is made.
-  static func settings(anew isAnew: Bool) -> String {
-    """
-    SET LOCAL enable_nestloop = off;
-    SET LOCAL plan_cache_mode = \(isAnew ? "force_custom_plan" : "force_generic_plan");
-    SET LOCAL enable_seqscan = \(isAnew ? "on" : "off");
-    SET LOCAL enable_sort = \(isAnew ? "off" : "on")
-    """
+  enum Planning {
+    /// From nothing: tables are joined whole by hashing, since PostgreSQL takes what was just
+    /// written for a row or two; and groups are sorted, because a hash table of a million groups
+    /// misses the processor's caches at each event.
+    case anew
+    /// Continued, one plan for all experiments, which does not depend on how large the tables are
+    /// on the day it is made. Few units are compared with each other, all else is looked up.
+    case ofSample
+    /// All is looked up.
+    case ofValues
+  }
+
+  static func settings(_ planning: Planning) -> String {
+    let isAnew = planning == .anew
+    return """
+      SET LOCAL plan_cache_mode = \(isAnew ? "force_custom_plan" : "force_generic_plan");
+      SET LOCAL enable_seqscan = \(isAnew ? "on" : "off");
+      SET LOCAL enable_nestloop = \(planning == .ofValues ? "on" : "off");
+      SET LOCAL enable_hashjoin = \(planning == .ofValues ? "off" : "on");
+      SET LOCAL enable_mergejoin = \(planning == .ofSample ? "on" : "off");
+      SET LOCAL enable_hashagg = \(planning == .ofSample ? "on" : "off")
+      """
   }
 
   /// The smallest id of an event that is received after a time.
   private static func firstEvent(after time: Timestamp) -> ULID {
     ULID.floor(of: time.adding(milliseconds: 1))
+  }
+
+  // MARK: What has fallen behind
+
+  func now() throws(PostgresError) -> Timestamp {
+    let times = try session.rows(CatalogueReader.now, []) { row throws(PostgresError) in
+      try row.instant(0)
+    }
+    guard let time = times.first else { throw .decoding("no time") }
+    return time
+  }
+
+  /// How many events the drain has stored since a time, of all environments.
+  func storedEvents(since time: Timestamp) throws(PostgresError) -> Int {
+    try session.rows(Self.countStored, [.instant(time)]) { row throws(PostgresError) in
+      try row.int(0)
+    }.first ?? 0
+  }
+
+  /// Running experiments of which something is kept and for one of whose metrics at least `events`
+  /// have come since, those longest ago first.
+  func behind(by events: Int) throws(PostgresError) -> [ULID] {
+    try session.rows(Self.findBehind, [.int(events)]) { row throws(PostgresError) in
+      try row.id(0)
+    }
   }
 
   // MARK: What was erased, and what nobody needs any more
@@ -232,6 +266,40 @@ struct UnitStore {
         visible = excluded.visible, as_of = excluded.as_of, ended_at = excluded.ended_at,
         newest_event_id = excluded.newest_event_id
       RETURNING id
+      """)
+
+  /// By the time within the id, which the primary key finds; a chunk taken over from a process that
+  /// died may be older than its commit.
+  static let countStored = Statement(
+    name: "units_count_stored",
+    sql: """
+      SELECT coalesce(sum(event_count), 0)::bigint FROM drained_chunks
+      WHERE chunk_id >= ulid_floor($1::timestamptz - interval '10 minutes') AND committed_at > $1
+      """)
+
+  /// A transaction that stays open anywhere in PostgreSQL makes all that came after its begin look
+  /// new to the index. So no more of it is read than four times the events asked for; an experiment
+  /// that this leaves behind waits for its snapshot.
+  static let findBehind = Statement(
+    name: "units_behind",
+    sql: """
+      SELECT e.id FROM experiments e
+      JOIN analysis_series s ON s.experiment_id = e.id AND s.subject_id = e.id
+      WHERE e.status = 'running' AND EXISTS (
+        SELECT FROM (
+          SELECT e.primary_metric_id AS id
+          UNION ALL
+          SELECT metric_id FROM guardrail_metrics WHERE experiment_id = e.id) named
+        JOIN metrics m USING (id)
+        CROSS JOIN LATERAL (
+          SELECT FROM (
+            SELECT committed_in FROM events
+            WHERE environment_id = e.environment_id AND event_key = m.event_key
+              AND committed_in >= pg_snapshot_xmin(s.visible)
+            ORDER BY committed_in LIMIT 4 * $1::bigint) oldest
+          WHERE NOT pg_visible_in_snapshot(committed_in, s.visible)
+          OFFSET $1::bigint - 1 LIMIT 1) last)
+      ORDER BY s.as_of
       """)
 
   /// All rows of series that a preceding query named `ended` answers.

@@ -7,12 +7,12 @@ import Testing
 /// Snapshots: computed when they are due and when asked for, whatever happens beside them.
 @Suite struct AnalysisJobTests {
   private static func job(
-    _ stores: StorageTesting, parallelMax: Int = 2,
+    _ stores: StorageTesting, parallelMax: Int = 2, bringForwardEvents: Int = 0,
     isSettled: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) throws -> AnalysisJob {
     AnalysisJob(
       postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: parallelMax,
-      log: .silent, isSettled: isSettled)
+      bringForwardEvents: bringForwardEvents, log: .silent, isSettled: isSettled)
   }
 
   /// A snapshot of an earlier time, as far as the due date and the latch look at it.
@@ -253,6 +253,89 @@ import Testing
       #expect(try state.rows() == brought, "\(change)")
       #expect(brought != before, "\(change)")
     }
+  }
+
+  @Test("an experiment with many new events is brought forward without a snapshot, no other is")
+  func broughtForward() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let rows = (0..<2).map { _ in
+      ExperimentRow(variantCount: 3) {
+        $0.startedAt = ServerClock.processTime().adding(days: -36)
+        $0.maxDurationDays = 60
+        $0.cadenceMinutes = 24 * 60
+        $0.metricEvents = ["guardrail", "primary"]
+      }
+    }
+    let asked = try Self.job(stores)
+    defer { asked.stop() }
+    var later: [ExperimentHistory] = []
+    for (seed, row) in zip(UInt64(7)..., rows) {
+      try row.insert(in: session)
+      try row.addEpoch(2, weights: [40, 40, 20], in: session)
+      let parts = try ExperimentHistory(of: row, seed: seed, unitCount: 300).parts(2, seed: seed)
+      try parts[0].insert(for: row, in: session)
+      _ = try await asked.compute(row.id, peek: .sample(row))
+      later.append(parts[1])
+    }
+    let units = UnitStore(session: session)
+    try #expect(units.behind(by: 1) == [])
+
+    let (ahead, behind) = (rows[0], rows[1])
+    let job = try Self.job(stores, bringForwardEvents: 50)
+    defer { job.stop() }
+    job.start(everySeconds: 1)
+    try later[1].insert(for: behind, in: session)
+    let new = later[1].events.count { $0.environment == behind.environment && $0.key == "primary" }
+    #expect(new >= 50)
+    // As the drain leaves it; without a chunk nobody looks for what is new.
+    let chunk = Statement(
+      name: "chunk",
+      sql: "INSERT INTO drained_chunks (chunk_id, event_count) VALUES (ulid_floor(now()), 50)")
+    try session.execute(chunk, [])
+    let runs = "SELECT count(*) FROM analysis_series WHERE subject_id = experiment_id"
+    try await stores.waitUntil("\(runs) AND run = 2 AND experiment_id = '\(behind.id.uuidText)'")
+    try #expect(stores.count("\(runs) AND run = 1 AND experiment_id = $1", .id(ahead.id)) == 1)
+    try #expect(stores.count("SELECT count(*) FROM analysis_snapshots") == 2)
+    try #expect(stores.count("SELECT sum(peek_count)::int8 FROM experiments") == 2)
+
+    let state = AnalysisState(stores: stores, experiment: behind.id)
+    let brought = try state.rows()
+    try state.forget()
+    _ = try await asked.compute(behind.id, peek: .sample(behind))
+    try #expect(state.rows() == brought)
+    #expect(brought.count > 100)
+  }
+
+  @Test("an experiment is behind from the event on that makes as many as asked for")
+  func behind() async throws {
+    let stores = try StorageTesting.separate()
+    let session = try stores.session()
+    let row = ExperimentRow { $0.metricEvents = ["guardrail", "primary"] }
+    try row.insert(in: session)
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    let units = UnitStore(session: session)
+    // Nothing is kept of it that could be brought forward.
+    let add = Statement(
+      name: "add",
+      sql: """
+        INSERT INTO events (event_id, environment_id, event_key, unit_id, occurred_at, late)
+        SELECT gen_random_uuid(), $1, $2, 'unit', now(), false FROM generate_series(1, 3)
+        """)
+    try session.execute(add, [.id(row.environment), .text("primary")])
+    try #expect(units.behind(by: 3) == [])
+    _ = try await job.compute(row.id, peek: .sample(row))
+    try #expect(units.behind(by: 1) == [])
+    for key in ["primary", "guardrail", "other"] {
+      try session.execute(add, [.id(row.environment), .text(key)])
+    }
+    try #expect(units.behind(by: 3) == [row.id])
+    try #expect(units.behind(by: 4) == [])
+    try session.execute(
+      Statement(name: "stop", sql: "UPDATE experiments SET status = 'stopped' WHERE id = $1"),
+      [.id(row.id)])
+    try #expect(units.behind(by: 3) == [])
   }
 
   /// As a process stamps it whose clock is ahead of PostgreSQL's.

@@ -143,7 +143,9 @@ import Testing
 
   private static func job(_ storage: StorageTesting) throws -> AnalysisJob {
     AnalysisJob(
-      postgres: try PostgresAddress(parsing: storage.postgresURL), parallelMax: 2, log: .silent
+      postgres: try PostgresAddress(parsing: storage.postgresURL), parallelMax: 2,
+      bringForwardEvents: 0,
+      log: .silent
     ) { _ in true }
   }
 }

@@ -58,7 +58,9 @@ import Testing
     try row.insert(in: session)
     try row.addEpoch(2, weights: [40, 40, 20], in: session)
     let job = AnalysisJob(
-      postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: 2, log: .silent
+      postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: 2,
+      bringForwardEvents: 0,
+      log: .silent
     ) { _ in true }
     defer { job.stop() }
 

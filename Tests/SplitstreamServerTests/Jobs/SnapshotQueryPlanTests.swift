@@ -27,15 +27,16 @@ import Testing
     SELECT 1, 'unit-' || i, $1, 1, now(), false, 1 FROM generate_series(1, 20000) i
     """
 
-  @Test("a first snapshot finds its events by the index and joins them whole")
+  @Test("a first snapshot finds its events by the index and joins them whole, then groups them")
   func anew() throws {
     let (stores, row) = try filled()
     let text = try plan(row, stores, continues: false)
-    #expect(!text.contains("Nested Loop"), "\(text)")
+    #expect(text.contains("Hash Join"), "\(text)")
     #expect(text.contains("environment_id_event_key"), "\(text)")
     #expect(!text.contains("Seq Scan on events"), "\(text)")
-    // Their units need no order, and sorting all events is what would take longest.
-    #expect(!text.contains("GroupAggregate"), "\(text)")
+    #expect(text.contains("GroupAggregate"), "\(text)")
+    // What is looked up of a unit lies where its group says.
+    #expect(text.split(separator: "Nested Loop").count == 2 && text.contains("Tid Scan"), "\(text)")
   }
 
   /// Statistics that were never made, as right after a first snapshot, must not matter.
@@ -49,8 +50,14 @@ import Testing
     for index in ["sample_units_pkey", "unit_values_pkey"] {
       #expect(text.contains("Index Scan using \(index)"), "\(text)")
     }
-    #expect(text.contains("unit_id = e.unit_id"), "\(text)")
-    #expect(!text.contains("Seq Scan"), "\(text)")
+    for unit in ["w.unit_id", "measured_1.unit_id", "rest.unit_id"] {
+      #expect(text.contains("unit_id = \(unit)"), "\(text)")
+    }
+    #expect(text.contains("Index Scan using unit_values_pkey on unit_values v "), "\(text)")
+    #expect(text.contains("hashed SubPlan"), "\(text)")
+    for whole in ["Seq Scan", "Hash Join", "Merge Join"] {
+      #expect(!text.contains(whole), "\(text)")
+    }
   }
 
   private func filled(isAnalyzed: Bool = true) throws -> (StorageTesting, ExperimentRow) {
@@ -77,7 +84,7 @@ import Testing
     let session = try stores.session()
     return try session.transaction { () throws(PostgresError) in
       _ = try ResultStore(session: session).begin()
-      try session.script(UnitStore.settings(anew: !continues))
+      try session.script(UnitStore.settings(continues ? .ofValues : .anew))
       let statement = continues ? UnitStatements.bringValues : UnitStatements.beginValues
       try session.script("PREPARE bring AS \(statement.sql)")
       let (now, id) = ("timestamptz '2999-01-01'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'")
