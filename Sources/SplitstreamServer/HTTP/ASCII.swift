@@ -113,6 +113,8 @@ extension [UInt8] {
 
   /// Whether a field value may consist of these bytes; eight of them are looked at at a time.
   func isFieldContent(_ range: Range<Int>) -> Bool {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the buffer")
+    // Unsafe: no word ends behind the checked range.
     let bytes = span.bytes
     var index = range.lowerBound
     while index + 8 <= range.upperBound {
