@@ -44,6 +44,9 @@ import Testing
     for reply in replies {
       #expect(reply.header("Access-Control-Allow-Origin") == "*")
       #expect(reply.header("Access-Control-Allow-Credentials") == nil)
+      // When to try again.
+      let exposed = reply.status >= 400 ? "Retry-After" : nil
+      #expect(reply.header("Access-Control-Expose-Headers") == exposed)
     }
   }
 
