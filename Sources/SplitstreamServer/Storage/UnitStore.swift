@@ -278,8 +278,8 @@ struct UnitStore {
       """)
 
   /// A transaction that stays open anywhere in PostgreSQL makes all that came after its begin look
-  /// new to the index. So no more of it is read than four times the events asked for; an experiment
-  /// that this leaves behind waits for its snapshot.
+  /// new to the index. So no more of it is read than four times the events asked for, ten thousand at
+  /// least; an experiment that this leaves behind waits for its snapshot.
   static let findBehind = Statement(
     name: "units_behind",
     sql: """
@@ -296,7 +296,7 @@ struct UnitStore {
             SELECT committed_in FROM events
             WHERE environment_id = e.environment_id AND event_key = m.event_key
               AND committed_in >= pg_snapshot_xmin(s.visible)
-            ORDER BY committed_in LIMIT 4 * $1::bigint) oldest
+            ORDER BY committed_in LIMIT greatest(4 * $1::bigint, 10000)) oldest
           WHERE NOT pg_visible_in_snapshot(committed_in, s.visible)
           OFFSET $1::bigint - 1 LIMIT 1) last)
       ORDER BY s.as_of

@@ -13,13 +13,7 @@ import Testing
     let port = try TestRedisCluster.freePort()
     primary.start(["--port", "\(port)"])
     replica.start(["--replicaof", "127.0.0.1", "\(port)"])
-    let session = try RedisTesting.session(replica.url)
-    TestProcess.waitUntil("the replica follows") {
-      guard case .bytes(let info)? = try? session.command(RedisDurability.questions[1]) else {
-        return false
-      }
-      return String(decoding: info, as: UTF8.self).contains("master_link_status:up")
-    }
+    try replica.waitUntilItFollows()
     return (primary, replica)
   }
 

@@ -23,7 +23,7 @@ import Testing
         port \(port)
         dir \(directory)
         sentinel monitor main 127.0.0.1 \(ports[0]) 1
-        sentinel down-after-milliseconds main 500
+        sentinel down-after-milliseconds main 3000
         sentinel failover-timeout main 2000
 
         """
@@ -31,6 +31,7 @@ import Testing
       let file = directory + "/sentinel.conf"
       try settings.write(toFile: file, atomically: true, encoding: .utf8)
       sentinel.start("setpriv", ["--pdeathsig=KILL", "redis-server", file, "--sentinel"])
+      try replica.waitUntilItFollows()
       let question = RedisTesting.words("SENTINEL", "REPLICAS", "main")
       let url = "redis://127.0.0.1:\(port)"
       TestProcess.waitUntil("the Sentinel knows the replica") {
@@ -58,13 +59,13 @@ import Testing
     defer { watched.remove() }
     let url = watched.url("main")
     let primary = watched.primary
-    try await RedisTesting.withPipeline(url, timeoutSeconds: 5) { pipeline, _ in
+    try await RedisTesting.withPipeline(url, timeoutSeconds: 30) { pipeline, _ in
       func add() async throws -> RedisReply {
         try await pipeline.evaluate(
           RedisTesting.sum, keys: RedisTesting.words("total"), arguments: RedisTesting.words("1"))
       }
       try await #expect(add() == .integer(1))
-      let confirmed = await RedisTesting.outcome(of: pipeline, "WAIT", "1", "5000")
+      let confirmed = await RedisTesting.outcome(of: pipeline, "WAIT", "1", "20000")
       #expect(confirmed == .success(.integer(1)))
       primary.kill()
       let deadline = ContinuousClock.now + .seconds(60)

@@ -35,6 +35,19 @@ enum RedisTesting {
   }
 }
 
+extension TestRedis {
+  /// Returns when it has what its primary has.
+  func waitUntilItFollows() throws {
+    let session = try RedisTesting.session(url)
+    TestProcess.waitUntil("the replica follows") {
+      guard case .bytes(let info)? = try? session.command(RedisDurability.questions[1]) else {
+        return false
+      }
+      return String(decoding: info, as: UTF8.self).contains("master_link_status:up")
+    }
+  }
+}
+
 extension RedisPipeline {
   /// The events from now on.
   func events() -> AsyncStream<Event> {
