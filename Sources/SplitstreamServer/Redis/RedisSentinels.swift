@@ -21,15 +21,18 @@ struct RedisSentinels: Sendable, CustomStringConvertible {
   ///
   /// - Parameter attempt: who is asked first, one after the other: what one of them says may be out
   ///   of date.
-  func primary(attempt: Int = 0) throws(RedisError) -> RedisAddress.Endpoint {
+  func primary(attempt: Int) throws(RedisError) -> RedisAddress.Endpoint {
     var reason = ""
+    var isUnknown = false
     for number in endpoints.indices {
       let endpoint = endpoints[(attempt + number) % endpoints.count]
       do throws(RedisError) {
         if let primary = try ask(endpoint) { return primary }
         reason = "\(endpoint) knows no such name"
+        isUnknown = true
       } catch {
-        reason = "\(endpoint): \(error)"
+        // What one of them says tells more than that another was not there.
+        if !isUnknown { reason = "\(endpoint): \(error)" }
       }
     }
     throw .unavailable("no Sentinel says where \(name) is (\(reason))")

@@ -15,7 +15,9 @@ final class RedisSession {
     to address: RedisAddress, connectSeconds: Double = 5, timeoutSeconds: Double = 5
   ) throws(RedisError) {
     let limit = Self.time(connectSeconds)
-    switch try address.sentinels?.primary() ?? address.endpoint {
+    // Begun anywhere: a session that is made again after a failure must not ask the same one first.
+    let attempt = Int.random(in: 0..<1024)
+    switch try address.sentinels?.primary(attempt: attempt) ?? address.endpoint {
     case .tcp(let host, let port): context = redisConnectWithTimeout(host, port, limit)
     case .unix(let path): context = redisConnectUnixWithTimeout(path, limit)
     }
