@@ -36,7 +36,13 @@ build: packages ## Build the release, .build/release/splitstream-server
 	@swift build --configuration release --static-swift-stdlib --product splitstream-server
 
 test: packages ## Run the tests against stores of their own; some: make test FILTER=Configuration
-	@swift test --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+	@export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$$((2 * $$(nproc)))
+	mkdir -p .build
+	swift test --disable-xctest $(if $(FILTER),--filter "$(FILTER)") 2>&1 | tee .build/test.log || {
+	  echo "What failed (all of it: .build/test.log):"
+	  grep --text -e '✘' -e 'error:' .build/test.log || tail -n 20 .build/test.log
+	  exit 1
+	}
 
 fuzz: ## Fuzz the parsers, each for a minute; longer: make fuzz SECONDS=600
 	@Tests/Fuzz/run $(or $(SECONDS),60)

@@ -66,7 +66,7 @@ import Testing
       """
       "primary_metric_id":"\(revenue.id)","guardrail_metric_ids":["\(duration.id)","\(count.id)"],
       """)
-    let units = try await assignUnits(30, to: experiment)
+    let units = try await assignUnits(60, to: experiment)
     let (control, treatment) = (units["control"] ?? [], units["treatment"] ?? [])
     try #require(control.count > 2 && treatment.count > 2)
     func event(_ key: String, _ unit: String, _ properties: String) -> String {

@@ -7,9 +7,12 @@ import Testing
   @Test("with both stores it is ready, and needs no key to say so")
   func ready() async throws {
     let server = try RunningServer.shared()
+    var reply = try await server.call(.readyz, as: .none)
     // The first connection of a loop may still be under way.
-    while try await server.call(.readyz, as: .none).status != 200 {}
-    let reply = try await server.call(.readyz, as: .none)
+    try await eventually("the server is ready") {
+      reply = try await server.call(.readyz, as: .none)
+      return reply.status == 200
+    }
     #expect(reply.text("status") == "ready")
   }
 
@@ -54,8 +57,9 @@ import Testing
     while try await server.call(.readyz, as: .none).status != 200 {}
     // It goes on for ten minutes, unless the process ends before.
     server.stopInBackground()
-    while try await server.call(.readyz, as: .none).status == 200 {}
-    #expect(missing(try await server.call(.readyz, as: .none)) == ["stopping"])
+    try await eventually("it says that it stops, and nothing else") {
+      missing(try await server.call(.readyz, as: .none)) == ["stopping"]
+    }
     #expect(try await server.call(.getCurrentWorkspace).status == 200)
   }
 

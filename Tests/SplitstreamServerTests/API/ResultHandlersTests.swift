@@ -25,7 +25,7 @@ import Testing
     let experiment = try await server.running(
       #""primary_metric_id":"\#(primary.id)","guardrail_metric_ids":["\#(guardrail.id)"],"#)
     var units: [String: [String]] = [:]
-    for unit in 0..<24 {
+    for unit in 0..<60 {
       let variant = try #require(
         try await server.assign("u\(unit)", to: experiment).text("variant"))
       units[variant, default: []].append("u\(unit)")

@@ -23,7 +23,7 @@ import Testing
     }
     let key = TestCredential.key(one.tenant.clientKey)
     let experiment = try await one.running()
-    try await eventually("the other knows the experiment") {
+    try await everywhere("the other knows the experiment") {
       try await other.assign("first", to: experiment, as: key).status == 200
     }
     let assigned = try await concurrently(48) { index in

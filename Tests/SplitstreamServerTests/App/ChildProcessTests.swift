@@ -53,14 +53,14 @@ import Testing
   @Test func itIsKilledWithUs() throws {
     // PR_GET_PDEATHSIG has no file in /proc; setpriv shows it.
     let child = try ChildProcess(["setpriv", "--dump"], output: log, parentDeathSignal: "INT")
-    #expect(child.wait(seconds: 10) == .exited(0))
+    #expect(child.wait(seconds: 60) == .exited(0))
     #expect(try Files.read(log).contains("Parent death signal: INT"))
   }
 
   @Test(.enabled(if: geteuid() == 0)) func itRunsAsTheOtherUser() throws {
     let user = try #require(ServiceUser(named: "nobody"))
     let child = try ChildProcess(["id"], as: user, output: log)
-    #expect(child.wait(seconds: 10) == .exited(0))
+    #expect(child.wait(seconds: 60) == .exited(0))
     let id = try Files.read(log)
     #expect(id.hasPrefix("uid=\(user.uid)(nobody)") && !id.contains("(root)"))
     let below = folder.path + "/closed/below"
@@ -74,18 +74,18 @@ import Testing
     let child = try ChildProcess(["sleep", "60"], output: log)
     #expect(child.poll() == nil && child.wait(seconds: 0) == nil)
     child.signal(SIGTERM)
-    #expect(child.wait(seconds: 10) == .signalled(SIGTERM))
+    #expect(child.wait(seconds: 60) == .signalled(SIGTERM))
     child.signal(SIGTERM)
     #expect(child.poll() == .signalled(SIGTERM))
   }
 
   @Test func aMissingProgramIsAnEnd() throws {
     let child = try ChildProcess(["/nonexistent/program"], output: log)
-    #expect(child.wait(seconds: 10) == .exited(127))
+    #expect(child.wait(seconds: 60) == .exited(127))
     #expect(try Files.read(log).contains("/nonexistent/program"))
   }
 
   private func ended(_ script: String, input: String = "/dev/null") throws -> ChildProcess.Ending? {
-    try ChildProcess(["sh", "-c", script], input: input, output: log).wait(seconds: 10)
+    try ChildProcess(["sh", "-c", script], input: input, output: log).wait(seconds: 60)
   }
 }

@@ -27,10 +27,7 @@ import Testing
           environmentSlug: "dev", variable: { _ in nil })
         try ImportRun(options: options).run()
       }
-      let list = try await server.call(
-        .listExperiments, query: "environment_id=\(server.tenant.dev)&limit=200")
-      let found = try #require(
-        list.json["data"]?.elements.first { $0["key"]?.string == experiment }?["id"]?.string)
+      let found = try id(of: experiment, in: server)
       let snapshot = try await server.call(.getResults, found)
       let counts = snapshot.json["metrics"]?.elements.map { metric in
         metric["per_variant"]?.elements.map {
@@ -42,6 +39,12 @@ import Testing
     let stored = try server.stores.texts(
       "SELECT count(*)::text FROM events WHERE event_key LIKE $1", .text(experiment + ".%"))
     #expect(stored == ["620"])
+  }
+
+  private func id(of experiment: String, in server: RunningServer) throws -> String {
+    let found = try server.stores.texts(
+      "SELECT id::text FROM experiments WHERE key = $1", .text(experiment))
+    return try #require(found.first.flatMap { ULID(uuid: $0) }).text
   }
 
   @Test("amounts of any number of variants become metrics of amounts")
@@ -65,10 +68,7 @@ import Testing
         ], experimentKey: experiment, environmentSlug: "dev", variable: { _ in nil })
       try ImportRun(options: options).run()
     }
-    let list = try await server.call(
-      .listExperiments, query: "environment_id=\(server.tenant.dev)&limit=200")
-    let found = try #require(
-      list.json["data"]?.elements.first { $0["key"]?.string == experiment }?["id"]?.string)
+    let found = try id(of: experiment, in: server)
     let metrics = try await server.call(.getResults, found).json["metrics"]?.elements.map { $0 }
     func rates(_ index: Int) -> [Double] {
       metrics?[index]["per_variant"]?.elements.compactMap { $0["observed_rate"]?.double } ?? []

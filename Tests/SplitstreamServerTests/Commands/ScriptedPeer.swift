@@ -48,6 +48,7 @@ final class ScriptedPeer: Sendable {
     Self.thread { [descriptor] in
       var connections = 0
       while case let socket = accept(descriptor, nil, nil), socket >= 0 {
+        _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
         connections += 1
         let connection = connections
         Self.thread { peer.serve(socket, connection) }
@@ -105,7 +106,7 @@ final class ScriptedPeer: Sendable {
   }
 
   private static func listen() -> (descriptor: Int32, port: UInt16) {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian

@@ -36,6 +36,8 @@ import Testing
     settings["redis.url"] = "\"\(stores.redisURL)\""
     settings["security.pepper"] = "\"\(pepper)\""
     settings["analysis.tick_seconds"] = "1"
+    settings["postgres.timeout_seconds"] = "20"
+    settings["redis.timeout_seconds"] = "20"
     let first = try ServerProcess(in: folder, settings)
     try await storage.waitUntil("SELECT count(*) FROM analysis_snapshots")
     try await onThread {

@@ -15,7 +15,7 @@ import Testing
       let sleepers = (0..<3).map { _ in
         loop.start(with: pipeline) { pipeline in
           await failure { () throws(PostgresError) in
-            try await pipeline.execute(PostgresTesting.sleep, [.double(5)])
+            try await pipeline.execute(PostgresTesting.sleep, [.double(25)])
           }
         }
       }
@@ -36,7 +36,7 @@ import Testing
   @Test("a server that does not answer costs a time-out, and the connection is replaced")
   func paused() async throws {
     let url = try TestServers.shared.postgresURL()
-    try await PostgresTesting.withPipeline(url, timeoutSeconds: 0.5) { pipeline, loop in
+    try await PostgresTesting.withPipeline(url, timeoutSeconds: 5) { pipeline, loop in
       let backend = try await pipeline.rows(PostgresTesting.backend, [], PostgresTesting.int)[0]
       var events = pipeline.events().makeAsyncIterator()
       kill(pid_t(backend), SIGSTOP)
@@ -50,7 +50,7 @@ import Testing
       }
       for call in calls { #expect(try await call.value == .timeout) }
       #expect(await events.next() == .disconnected(.timeout, retrySeconds: 0.05))
-      #expect(await events.next() == .connected)
+      while await events.next() != .connected {}
       #expect(
         try await pipeline.rows(PostgresTesting.backend, [], PostgresTesting.int) != [backend])
     }
@@ -59,7 +59,7 @@ import Testing
   @Test("bytes above the limit are refused at once, and none is kept after the answers")
   func bytesLimit() async throws {
     let url = try TestServers.shared.postgresURL()
-    try await PostgresTesting.withPipeline(url, timeoutSeconds: 5) { pipeline, loop in
+    try await PostgresTesting.withPipeline(url, timeoutSeconds: 15) { pipeline, loop in
       let backend = try await pipeline.rows(PostgresTesting.backend, [], PostgresTesting.int)[0]
       var events = pipeline.events().makeAsyncIterator()
       kill(pid_t(backend), SIGSTOP)
@@ -85,7 +85,7 @@ import Testing
   @Test("the server itself ends a statement that is too slow, and the connection stays")
   func slow() async throws {
     let url = try TestServers.shared.postgresURL()
-    try await PostgresTesting.withPipeline(url, timeoutSeconds: 2) { pipeline, _ in
+    try await PostgresTesting.withPipeline(url, timeoutSeconds: 10) { pipeline, _ in
       let backend = try await pipeline.rows(PostgresTesting.backend, [], PostgresTesting.int)
       let error = await failure { () throws(PostgresError) in
         try await pipeline.execute(PostgresTesting.sleep, [.double(60)])
@@ -111,7 +111,7 @@ import Testing
         try await pipeline.execute(PostgresTesting.backend, [])
         let sleeper = loop.start(with: pipeline) { pipeline in
           await failure { () throws(PostgresError) in
-            try await pipeline.execute(PostgresTesting.sleep, [.double(5)])
+            try await pipeline.execute(PostgresTesting.sleep, [.double(25)])
           }
         }
         server.kill()
@@ -132,7 +132,7 @@ import Testing
       try await pipeline.execute(PostgresTesting.backend, [])
       let sleeper = loop.start(with: pipeline) { pipeline in
         await failure { () throws(PostgresError) in
-          try await pipeline.execute(PostgresTesting.sleep, [.double(5)])
+          try await pipeline.execute(PostgresTesting.sleep, [.double(25)])
         }
       }
       pipeline.close()

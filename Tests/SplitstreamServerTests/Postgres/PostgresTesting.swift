@@ -4,7 +4,7 @@
 enum PostgresTesting {
   /// Runs `body` on a loop with a pipeline to the database, and closes it.
   static func withPipeline<Value: Sendable>(
-    _ url: String, timeoutSeconds: Double = 10,
+    _ url: String, timeoutSeconds: Double = 30,
     _ body: @escaping @Sendable (PostgresPipeline, EventLoop) async throws -> Value
   ) async throws -> Value {
     try await LoopRunner.run { loop in
@@ -18,7 +18,7 @@ enum PostgresTesting {
 
   static func session(_ url: String, timeoutSeconds: Double = 10) throws -> PostgresSession {
     try PostgresSession(
-      to: PostgresAddress(parsing: url), applicationName: "session tests",
+      to: PostgresAddress(parsing: url), applicationName: "session tests", connectSeconds: 60,
       timeoutSeconds: timeoutSeconds)
   }
 

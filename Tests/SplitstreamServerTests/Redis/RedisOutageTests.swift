@@ -10,7 +10,7 @@ import Testing
     let server = TestRedis()
     server.start()
     defer { server.remove() }
-    try await RedisTesting.withPipeline(server.url, timeoutSeconds: 0.5) { redis, loop in
+    try await RedisTesting.withPipeline(server.url, timeoutSeconds: 5) { redis, loop in
       _ = try await redis.command(RedisTesting.words("PING"))
       var events = redis.events().makeAsyncIterator()
       server.pause()

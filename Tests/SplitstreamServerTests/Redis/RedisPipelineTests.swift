@@ -80,7 +80,7 @@ import Testing
     let server = TestRedis()
     server.start()
     defer { server.remove() }
-    try await RedisTesting.withPipeline(server.url, timeoutSeconds: 1) { redis, loop in
+    try await RedisTesting.withPipeline(server.url, timeoutSeconds: 5) { redis, loop in
       _ = try await redis.command(RedisCommand.words("PING"))
       server.pause()
       defer { server.resume() }

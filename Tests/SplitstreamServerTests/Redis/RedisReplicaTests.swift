@@ -10,7 +10,7 @@ import Testing
   /// A primary and its replica, connected.
   private static func pair() throws -> (primary: TestRedis, replica: TestRedis) {
     let (primary, replica) = (TestRedis(), TestRedis())
-    let port = try TestRedisCluster.freePort()
+    let port = try FreePort.take()
     primary.start(["--port", "\(port)"])
     replica.start(["--replicaof", "127.0.0.1", "\(port)"])
     try replica.waitUntilItFollows()
@@ -37,11 +37,11 @@ import Testing
           EventBuffer(redis: [client], backlogMax: 100, confirmsReplays: true, loop: loop))
       }
       let events = try ["a", "b"].map { try EventBufferTesting.event($0, in: Self.environment) }
-      try await withBuffer(timeoutSeconds: 10) { buffer in
+      try await withBuffer(timeoutSeconds: 30) { buffer in
         try await #expect(buffer.accept([events[0]], shard: 1) == [.accepted])
       }
       replica.pause()
-      try await withBuffer(timeoutSeconds: 4) { buffer in
+      try await withBuffer(timeoutSeconds: 10) { buffer in
         for _ in 0..<2 {
           let error = await #expect(throws: StorageError.self) {
             try await buffer.accept([events[1]], shard: 1)
@@ -51,7 +51,7 @@ import Testing
       }
       // On a connection of its own, which has written nothing itself yet.
       replica.resume()
-      try await withBuffer(timeoutSeconds: 10) { buffer in
+      try await withBuffer(timeoutSeconds: 30) { buffer in
         try await #expect(buffer.accept(events, shard: 1) == [.replayed, .replayed])
       }
     }

@@ -4,7 +4,7 @@
 enum RedisTesting {
   /// Runs `body` on a loop with a pipeline to the server, and closes it.
   static func withPipeline<Value: Sendable>(
-    _ url: String, timeoutSeconds: Double = 10,
+    _ url: String, timeoutSeconds: Double = 30,
     _ body: @escaping @Sendable (RedisPipeline, EventLoop) async throws -> Value
   ) async throws -> Value {
     try await LoopRunner.run { loop in
@@ -15,7 +15,7 @@ enum RedisTesting {
     }
   }
 
-  static func session(_ url: String, timeoutSeconds: Double = 10) throws -> RedisSession {
+  static func session(_ url: String, timeoutSeconds: Double = 30) throws -> RedisSession {
     try RedisSession(to: RedisAddress(parsing: url), timeoutSeconds: timeoutSeconds)
   }
 

@@ -9,8 +9,7 @@ final class TestRedisCluster: Sendable {
   let ports: [Int]
 
   init() throws {
-    // The bus of a node listens 10,000 ports above it.
-    ports = try (0..<3).map { _ in try Self.freePort(below: 55_000) }
+    ports = try (0..<3).map { _ in try FreePort.take() }
     processes = ports.map { _ in TestProcess() }
     for (port, process) in zip(ports, processes) {
       let own = "\(directory)/\(port)"
@@ -20,7 +19,7 @@ final class TestRedisCluster: Sendable {
         [
           "--pdeathsig=KILL", "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir",
           own, "--cluster-enabled", "yes", "--appendonly", "yes", "--save", "",
-          "--cluster-node-timeout", "2000",
+          "--cluster-node-timeout", "60000",
         ])
     }
     for port in ports {
@@ -114,15 +113,6 @@ final class TestRedisCluster: Sendable {
         let text = String(decoding: info, as: UTF8.self)
         return text.contains("cluster_state:ok") && text.contains("cluster_known_nodes:3")
       }
-    }
-  }
-
-  /// A port on which nobody listens at this moment.
-  static func freePort(below limit: Int = 65_536) throws -> Int {
-    while true {
-      let listener = try Listener.bind(host: "127.0.0.1", port: 0, count: 1)[0]
-      defer { listener.close() }
-      if listener.port < limit { return listener.port }
     }
   }
 }

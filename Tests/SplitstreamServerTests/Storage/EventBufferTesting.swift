@@ -21,7 +21,7 @@ enum EventBufferTesting {
     let address = try RedisAddress(parsing: url)
     try await LoopRunner.run { loop in
       let pipelines = (0..<connections).map { _ in
-        RedisPipeline(to: address, scripts: [EventBuffer.accept], timeoutSeconds: 10, on: loop)
+        RedisPipeline(to: address, scripts: [EventBuffer.accept], timeoutSeconds: 30, on: loop)
       }
       defer { for pipeline in pipelines { pipeline.close() } }
       let buffer = EventBuffer(redis: pipelines, backlogMax: backlogMax, loop: loop, onMany: onMany)

@@ -97,6 +97,9 @@ import Testing
     "an id is known for 30 days, to the hour, and then forgotten; also when the clock is set back",
     arguments: [(0, true), (-720, true), (-721, false), (-2000, false), (3, true), (1000, true)])
   func forgetting(hours: Int, isKnown: Bool) async throws {
+    // All of it within one hour of the clock.
+    let left = 3600 - ServerClock.processTime().microseconds / 1_000_000 % 3600
+    if left < 30 { try await Task.sleep(for: .seconds(left)) }
     try await EventBufferTesting.withBuffer { buffer, redis, _ in
       try await Self.accept(0..<1, as: .accepted, buffer)
       let id = SeenID("id-0", environment: Self.environment)

@@ -25,7 +25,7 @@ struct StorageTesting: Sendable {
   }
 
   func session(named name: String = "storage tests") throws -> PostgresSession {
-    try PostgresSession(to: PostgresAddress(parsing: postgresURL), applicationName: name)
+    try PostgresSession.patient(to: postgresURL, applicationName: name)
   }
 
   func redis() throws -> RedisSession { try RedisSession(to: RedisAddress(parsing: redisURL)) }

@@ -63,7 +63,7 @@ final class RunningServer: Sendable {
   ) async throws -> TestTenant {
     let tenant = try stores.makeTenant(environments: environments, sharesShard: sharesShard)
     // The key that was made last: the server hears of changes in their order.
-    try await eventually("the server knows the tenant") {
+    try await everywhere("the server knows the tenant") {
       try await call(.trackEvent, as: .key(tenant.clientKey), body: "{}").status == 422
     }
     return tenant

@@ -64,7 +64,12 @@ extension RunningServer {
   /// Returns when all events accepted so far in the environment of `experiment` are in PostgreSQL.
   @discardableResult
   func snapshot(of experiment: TestExperiment) async throws -> APIReply {
-    let reply = try await call(.computeSnapshot, experiment.id)
+    var reply = try await call(.computeSnapshot, experiment.id)
+    // A store was late; the drain comes before the analysis, so that no snapshot was made.
+    for _ in 0..<20 where reply.status == 503 {
+      try await Task.sleep(for: .seconds(1))
+      reply = try await call(.computeSnapshot, experiment.id)
+    }
     #expect(reply.status == 201)
     return reply
   }

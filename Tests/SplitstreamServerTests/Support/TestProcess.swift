@@ -68,7 +68,7 @@ final class TestProcess: Sendable {
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
     // A connection of the tests that a server inherits would outlive its owner.
-    for descriptor in 3..<1024 as Range<Int32> {
+    for descriptor in 3..<8192 as Range<Int32> {
       posix_spawn_file_actions_addclose(&actions, descriptor)
     }
     var copies = arguments.map { strdup($0) } + [nil]

@@ -24,8 +24,8 @@ final class TestServers: Sendable {
   /// The URL of an empty database that nobody else uses.
   func postgresURL(database prefix: String = "test") throws -> String {
     let name = "\(prefix)_\(databases.next())"
-    let session = try PostgresSession(
-      to: PostgresAddress(parsing: postgres.url("postgres")), applicationName: "tests")
+    let session = try PostgresSession.patient(
+      to: postgres.url("postgres"), applicationName: "tests")
     // The template that nobody connects to, so that databases can be made at the same time.
     try session.script("CREATE DATABASE \"\(name)\" TEMPLATE template0")
     return postgres.url(name)
@@ -40,6 +40,16 @@ final class TestServers: Sendable {
   private func stop() {
     postgres.remove()
     redis.remove()
+  }
+}
+
+extension PostgresSession {
+  /// For what a test does itself: it may wait for other tests, on a machine that is slow because
+  /// all of them run.
+  static func patient(to url: String, applicationName: String) throws -> PostgresSession {
+    try PostgresSession(
+      to: PostgresAddress(parsing: url), applicationName: applicationName, connectSeconds: 60,
+      timeoutSeconds: 300)
   }
 }
 
@@ -75,7 +85,7 @@ final class TestPostgres: Sendable {
       "setpriv",
       asPostgres + [
         "--pdeathsig=QUIT", "\(Self.binaries)/postgres", "-D", "\(directory)/data", "-k", directory,
-        "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=500",
+        "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=1000",
         "-c", "shared_buffers=32MB",
       ])
     let address = try? PostgresAddress(parsing: url("postgres"))
@@ -136,7 +146,7 @@ final class TestRedis: Sendable {
 
   /// Any answer will do, also that a password is wanted; it is only more than `LOADING`.
   private func answers() -> Bool {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)

@@ -26,13 +26,15 @@ struct TestStores: Sendable {
     configuration.redis.timeoutSeconds = 20
     configuration.events.drainIntervalMilliseconds = 60_000
     configuration.analysis.tickSeconds = 3600
+    // Longer than the lease of a chunk whose drain was held up.
+    configuration.analysis.onDemandWaitSeconds = 90
     configuration.assignments.cacheBytesMax = 1 << 20
     configure(&configuration)
     return configuration
   }
 
   func session() throws -> PostgresSession {
-    try PostgresSession(to: PostgresAddress(parsing: postgresURL), applicationName: "api tests")
+    try PostgresSession.patient(to: postgresURL, applicationName: "api tests")
   }
 
   func migrate() throws {
@@ -45,8 +47,8 @@ struct TestStores: Sendable {
   func setConnectable(_ isConnectable: Bool, endsSessions: Bool = true) throws {
     let name = postgresURL.split(separator: "/").last ?? ""
     let server = TestServers.shared.postgres
-    let session = try PostgresSession(
-      to: PostgresAddress(parsing: server.url("postgres")), applicationName: "api tests")
+    let session = try PostgresSession.patient(
+      to: server.url("postgres"), applicationName: "api tests")
     defer { session.close() }
     try session.script("ALTER DATABASE \"\(name)\" ALLOW_CONNECTIONS \(isConnectable)")
     if !isConnectable && endsSessions {

@@ -15,7 +15,7 @@ final class ByteRelay {
     port = listener.port
     Thread.detachNewThread {
       var waiting = pollfd(fd: listener.fd, events: Int16(POLLIN), revents: 0)
-      guard poll(&waiting, 1, 10_000) == 1, case .connection(let client, _) = listener.accept()
+      guard poll(&waiting, 1, 60_000) == 1, case .connection(let client, _) = listener.accept()
       else { return }
       _ = fcntl(client, F_SETFL, 0)
       let server = Self.connect(serverPort)
@@ -29,7 +29,7 @@ final class ByteRelay {
   }
 
   private static func connect(_ port: Int) -> Int32 {
-    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var on: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
@@ -72,12 +72,12 @@ extension TLSTesting {
       process.waitUntilExit()
     }
     var waiting = pollfd(fd: listener.fd, events: Int16(POLLIN), revents: 0)
-    guard poll(&waiting, 1, 10_000) == 1, case .connection(let fd, _) = listener.accept() else {
+    guard poll(&waiting, 1, 60_000) == 1, case .connection(let fd, _) = listener.accept() else {
       throw TestClient.Failure.ended
     }
     defer { close(fd) }
     waiting.fd = fd
-    poll(&waiting, 1, 10_000)
+    poll(&waiting, 1, 60_000)
     var bytes = [UInt8](repeating: 0, count: 4_096)
     return Array(bytes[..<max(0, recv(fd, &bytes, bytes.count, 0))])
   }

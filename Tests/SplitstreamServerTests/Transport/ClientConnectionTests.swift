@@ -66,7 +66,9 @@ import Testing
 
   @Test("a refusal reaches a client that goes on sending, and nothing after it is read")
   func refusalWhileSending() throws {
-    let server = try TestServer()
+    var limits = TransportLimits()
+    limits.lingerSilenceSecondsMax = 60
+    let server = try TestServer(limits)
     let client = try server.client()
     try client.send("POST /echo HTTP/1.1\r\n\(host)Content-Length: 6000000\r\n\r\n")
     try client.send([UInt8](repeating: 0x62, count: 6_000_000))
