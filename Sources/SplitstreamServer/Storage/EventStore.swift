@@ -78,10 +78,14 @@ struct EventStore {
   /// Copies the entries; when PostgreSQL refuses a row, finds it by halves, sets it aside and
   /// stores the others.
   ///
-  /// - Parameter meanwhile: called while PostgreSQL is busy, or never.
+  /// - Parameters:
+  ///   - isRepeated: whether PostgreSQL has refused this one row before. One refusal says nothing: a
+  ///     row on its way to the default partition is refused when the partition of its month is made
+  ///     at that moment.
+  ///   - meanwhile: called while PostgreSQL is busy, or never.
   private func copy(
     _ entries: ArraySlice<[UInt8]>, of chunk: ULID, into outcome: inout Outcome,
-    meanwhile: () -> Void = {}
+    isRepeated: Bool = false, meanwhile: () -> Void = {}
   ) throws(PostgresError) {
     if entries.isEmpty { return }
     do {
@@ -102,6 +106,7 @@ struct EventStore {
           let parts = rows.map { EventCoding.page(of: [$0]) }
           return try copy(parts[...], of: chunk, into: &outcome)
         }
+        if !isRepeated { return try copy(entries, of: chunk, into: &outcome, isRepeated: true) }
         _ = try session.execute(Self.setAside, [.id(chunk), .bytes(entry), .text("\(error)")])
         outcome.setAside += 1
         return

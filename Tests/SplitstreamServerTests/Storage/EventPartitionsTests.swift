@@ -69,6 +69,33 @@ import Testing
     try #expect(partitions(stores) == expected(stores))
   }
 
+  /// PostgreSQL refuses a row on its way to the default partition when the partition of its month
+  /// has come meanwhile.
+  @Test("an event whose partition is made at that moment is stored, not set aside")
+  func duringMake() async throws {
+    let stores = try StorageTesting.separate()
+    let maker = try stores.session()
+    try maker.script("BEGIN")
+    try EventPartitions(session: maker).make()
+    let event = Event(
+      id: .new(), environmentID: .new(), eventKey: "k", unitID: try .named("u"),
+      occurredAt: ServerClock.processTime(), properties: nil, clientEventID: nil, isLate: false)
+    async let outcome = onThread {
+      try EventStore(session: stores.session(named: "storing")).store(.new()) {
+        start throws(StorageError) in start == 0 ? [EventCoding.encode([event])] : []
+      }
+    }
+    try await stores.waitUntil(
+      """
+      SELECT count(*) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'storing'
+        AND wait_event_type = 'Lock'
+      """)
+    try maker.script("COMMIT")
+    try await #expect(outcome == EventStore.Outcome(stored: 1, total: 1))
+    try #expect(stores.count("SELECT count(*) FROM events_other") == 0)
+  }
+
   @Test("an event lies in the month in which it was received, to the millisecond")
   func bounds() throws {
     let stores = try StorageTesting.separate()

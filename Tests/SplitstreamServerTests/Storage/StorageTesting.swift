@@ -12,7 +12,14 @@ struct StorageTesting: Sendable {
   let redisURL: String
 
   static func shared() throws -> StorageTesting { try sharedResult.get() }
-  private static let sharedResult = Result { try separate() }
+  private static let sharedResult = Result {
+    let stores = try separate()
+    let session = try stores.session()
+    defer { session.close() }
+    // Now, and not while a test adds rows to `events` by itself.
+    try EventPartitions(session: session).make()
+    return stores
+  }
 
   static func separate() throws -> StorageTesting {
     let stores = StorageTesting(
