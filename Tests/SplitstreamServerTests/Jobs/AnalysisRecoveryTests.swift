@@ -98,7 +98,7 @@ import Testing
     try row.addEpoch(2, weights: [40, 40, 20], in: session)
     let parts = try ExperimentHistory(of: row, seed: 2, unitCount: 300).parts(2, seed: 2)
     try parts[0].insert(for: row, in: session)
-    let job = try Self.job(storage)
+    let job = try AnalysisJob.on(storage)
     defer { job.stop() }
     _ = try await job.compute(row.id, peek: .sample(row))
     let state = AnalysisState(stores: storage, experiment: row.id)
@@ -127,7 +127,7 @@ import Testing
     let brought = try state.rows()
     #expect(brought.count > 100)
     try state.forget()
-    let job = try Self.job(storage)
+    let job = try AnalysisJob.on(storage)
     defer { job.stop() }
     _ = try await job.compute(row.id, peek: .sample(row))
     try #expect(state.rows() == brought)
@@ -141,13 +141,5 @@ import Testing
       $0.maxDurationDays = 60
       $0.metricEvents = ["primary", "guardrail"]
     }
-  }
-
-  private static func job(_ storage: StorageTesting) throws -> AnalysisJob {
-    AnalysisJob(
-      postgres: try PostgresAddress(parsing: storage.postgresURL), parallelMax: 2,
-      bringForwardEvents: 0,
-      log: .silent
-    ) { _ in true }
   }
 }

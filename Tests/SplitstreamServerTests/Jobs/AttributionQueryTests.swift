@@ -57,11 +57,7 @@ import Testing
     let session = try stores.session()
     try row.insert(in: session)
     try row.addEpoch(2, weights: [40, 40, 20], in: session)
-    let job = AnalysisJob(
-      postgres: try PostgresAddress(parsing: stores.postgresURL), parallelMax: 2,
-      bringForwardEvents: 0,
-      log: .silent
-    ) { _ in true }
+    let job = try AnalysisJob.on(stores)
     defer { job.stop() }
 
     var random = SplitMix64(seed: seed)
