@@ -20,6 +20,9 @@ struct RequestParser: Sendable {
   private var line: RequestLine?
   private var fields: [HeaderField] = []
   private var framing = MessageFraming()
+  /// The bytes of the head that `line`, `fields` and `framing` were read from, once it is whole. A
+  /// client's next request often begins with the same ones, and they say the same.
+  private var knownHead: [UInt8] = []
   private var headLength = 0
   private var bodyLength = 0
   private var continueIsDue = false
@@ -47,7 +50,10 @@ struct RequestParser: Sendable {
 
   /// Lets go of what the next request would only use again.
   mutating func releaseMemory() {
-    if stage == .idle { fields = [] }
+    if stage == .idle {
+      fields = []
+      knownHead = []
+    }
   }
 
   /// Whether the answer to the request begun goes without its body.
@@ -109,16 +115,25 @@ struct RequestParser: Sendable {
     }
     stage = .head
     keepsAlive = false
+    if isKnownHead(bytes, start..<window.upperBound) { return true }
     lineStart = 0
     searched = 0
     line = nil
     fields.removeAll(keepingCapacity: true)
     framing = MessageFraming()
+    knownHead.removeAll(keepingCapacity: true)
     return true
+  }
+
+  private func isKnownHead(_ bytes: [UInt8], _ window: Range<Int>) -> Bool {
+    let end = window.lowerBound + knownHead.count
+    guard !knownHead.isEmpty, end <= window.upperBound else { return false }
+    return bytes[window.lowerBound..<end].isSame(as: knownHead)
   }
 
   /// Reads the lines that are complete. True: the empty line after the fields was among them.
   private mutating func readHead(_ bytes: [UInt8], _ window: Range<Int>) throws(HTTPError) -> Bool {
+    if !knownHead.isEmpty { return true }
     let start = window.lowerBound
     while true {
       let lineFeed = bytes.firstLineFeed(in: start + searched..<window.upperBound)
@@ -141,6 +156,7 @@ struct RequestParser: Sendable {
       if line == nil {
         line = try RequestLine(bytes, line: range, from: start)
       } else if range.isEmpty {
+        knownHead.append(contentsOf: bytes[start..<start + lineStart])
         return true
       } else {
         guard fields.count < limits.fieldCountMax else {

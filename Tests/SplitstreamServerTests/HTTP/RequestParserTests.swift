@@ -56,6 +56,17 @@ import Testing
     }
   }
 
+  @Test("a head that an idle connection has let go of is read again")
+  func released() throws {
+    var parser = RequestParser(limits: RequestLimits())
+    let bytes = [UInt8]("GET / HTTP/1.1\r\nHost: a\r\nX-Mark: 1\r\n\r\n".utf8)
+    for _ in 0..<2 {
+      let request = try parser.next(in: bytes, bytes.indices) { _ in 0 }
+      #expect(request?.headerText("x-mark") == "1")
+      parser.releaseMemory()
+    }
+  }
+
   @Test("noise never ends the process, and splits change nothing")
   func noise() {
     var random = SplitMix64(seed: 7)
@@ -73,6 +84,8 @@ import Testing
         }
         if bytes.isEmpty { bytes = [71] }
       }
+      // Byte by byte no head is known again as a whole.
+      if Bool.random(using: &random) { bytes += bytes }
       let whole = RequestFeed.whole(bytes)
       let cut = Int.random(in: 0...bytes.count, using: &random)
       #expect(RequestFeed.cut(bytes, at: [cut]).outcomes == whole.outcomes, "\(bytes) at \(cut)")
@@ -124,6 +137,22 @@ import Testing
       "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
         + "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
       "POST /1 body=abc", "GET /2"),
+    // The same head again, another one, and the first once more.
+    Case(
+      ["1", "1", "2", "1"].map {
+        "POST /\($0) HTTP/1.1\r\nHost: a\r\nX-Mark: \($0)\r\nContent-Length: 2\r\n\r\nab"
+      }.joined(),
+      "POST /1 x-mark=1 body=ab", "POST /1 x-mark=1 body=ab", "POST /2 x-mark=2 body=ab",
+      "POST /1 x-mark=1 body=ab"),
+    Case(
+      String(
+        repeating:
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        count: 2), "POST / body=a", "POST / body=a"),
+    Case(
+      "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /", "GET /"
+    ),
+    Case("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n", "GET /"),
     Case(fields: "Transfer-Encoding: chunked", body: "0\r\n\r\n", "POST /p"),
     Case(
       fields: "Transfer-Encoding: , CHUNKED", body: "5\r\nhello\r\n00A\r\n, world!!!\r\n0\r\n\r\n",
