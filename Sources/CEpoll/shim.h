@@ -1,7 +1,8 @@
-// What the Glibc module leaves out: epoll, eventfd and accept4, plus inline wrappers for what Swift
-// cannot call.
+// What the Glibc module leaves out: epoll, eventfd, accept4 and mallopt, plus inline wrappers for
+// what Swift cannot call.
 #pragma once
 #pragma clang module import SwiftGlibc
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>

@@ -42,6 +42,7 @@ struct DevCommand: ParsableCommand {
     // Before the first thread and the first child: Ctrl-C must find us able to stop what we
     // started.
     StopSignals.block()
+    MemoryArenas.limit(loops: settings.loopCount)
 
     let folder = try DataFolder(data)
     say("data in \(folder.path)")

@@ -15,6 +15,7 @@ struct ServeCommand: ParsableCommand {
     JSONLineLogHandler.install(level: settings.logLevel)
     let log = Logger(label: "splitstream")
     StopSignals.block()
+    MemoryArenas.limit(loops: settings.loopCount)
     try SchemaCheck.refusePending(settings, log: log)
     let path = settings.server.handoverSocket
     let predecessor = path.isEmpty ? nil : try Predecessor(at: path)
