@@ -8,6 +8,7 @@ enum Schema {
     migration(5, "unit_erasure", PackageResources._005_unit_erasure_sql),
     migration(6, "incremental_analysis", PackageResources._006_incremental_analysis_sql),
     migration(7, "unit_values_alone", PackageResources._007_unit_values_alone_sql),
+    migration(8, "parallel_analysis", PackageResources._008_parallel_analysis_sql),
   ]
 
   private static func migration(_ version: Int, _ name: String, _ sql: [UInt8]) -> Migration {

@@ -2,7 +2,8 @@
 /// `Attribution` says the same in memory, and the tests hold one against the other.
 ///
 /// `begin…` makes a series from nothing: tables are read whole and joined whole, planned with the
-/// values known. `bring…` brings it forward from a `pg_snapshot`: what is new is found by an index,
+/// values known, and when there is much in two parts at once (`…OfPart`, for the functions of
+/// migration 0008). `bring…` brings it forward from a `pg_snapshot`: what is new is found by an index,
 /// and all that belongs to it is looked up, row by row. PostgreSQL's statistics know nothing of a
 /// series just written, so nothing is left to its guesses: `LATERAL (… OFFSET 0)` is a look-up
 /// whatever it expects, and one plan serves every experiment.
@@ -41,27 +42,17 @@ enum UnitStatements {
 
   /// Which unit counts for what: its earliest usable exposure decides.
   ///
-  /// `$1` experiment, `$2` start, `$3` end, `$4` as of, `$5` series, `$6` run.
+  /// `$1` experiment, `$2` start, `$3` end, `$4` as of, `$5` series, `$6` run; `$7` from how many
+  /// exposures on a worker is asked for, `$8` `exposuresOfPart`.
   static let beginSample = Statement(
     name: "units_begin_sample",
     sql: """
       WITH told AS (DELETE FROM changed_units WHERE experiment_id = $1),
-      usable AS (
-        SELECT x.unit_id, x.variant_id, x.exposed_at, x.id, coalesce(a.epoch, 1) AS epoch
-        FROM exposure_events x LEFT JOIN assignments a USING (experiment_id, unit_id)
-        WHERE x.experiment_id = $1 AND \(isUsable)),
-      placed AS (
-        SELECT unit_id, variant_id, exposed_at, epoch, row_number() OVER in_time AS place,
-          first_value(variant_id) OVER in_time AS first_variant_id
-        FROM usable WINDOW in_time AS (PARTITION BY unit_id ORDER BY exposed_at, id)),
-      compared AS (
-        SELECT *, bool_or(variant_id <> first_variant_id) OVER (PARTITION BY unit_id) AS has_several
-        FROM placed),
       -- By unit, so that later the neighbours of a unit are found beside it.
       stored AS (
         INSERT INTO sample_units (series_id, unit_id, variant_id, epoch, exposed_at, has_several, run)
         SELECT $5, unit_id, variant_id, epoch, exposed_at, has_several, $6
-        FROM compared WHERE place = 1 ORDER BY unit_id
+        FROM first_exposures($7, $8, $1, $2, $3, $4) ORDER BY unit_id
         RETURNING variant_id, epoch, has_several),
       ahead AS (
         INSERT INTO changed_units (experiment_id, unit_id, is_erased)
@@ -71,6 +62,27 @@ enum UnitStatements {
       SELECT $5, variant_id, epoch, count(*), sum(has_several::int), 0, 0, 0, 0, 0, 0, 0, 0
       FROM stored GROUP BY variant_id, epoch
       """)
+
+  /// What `first_exposures` asks for each part of the units, in a worker when there is one: it must
+  /// only read.
+  ///
+  /// `$1` to `$4` as above, `$5` part, `$6` parts.
+  static let exposuresOfPart = """
+    WITH usable AS (
+      SELECT x.unit_id, x.variant_id, x.exposed_at, x.id, coalesce(a.epoch, 1) AS epoch
+      FROM exposure_events x LEFT JOIN (
+        SELECT * FROM assignments WHERE experiment_id = $1 AND \(isOfPart("unit_id", 5))) a
+        USING (experiment_id, unit_id)
+      WHERE x.experiment_id = $1 AND \(isUsable) AND \(isOfPart("x.unit_id", 5))),
+    placed AS (
+      SELECT unit_id, variant_id, exposed_at, epoch, row_number() OVER in_time AS place,
+        first_value(variant_id) OVER in_time AS first_variant_id
+      FROM usable WINDOW in_time AS (PARTITION BY unit_id ORDER BY exposed_at, id)),
+    compared AS (
+      SELECT *, bool_or(variant_id <> first_variant_id) OVER (PARTITION BY unit_id) AS has_several
+      FROM placed)
+    SELECT unit_id, variant_id, epoch, exposed_at, has_several FROM compared WHERE place = 1
+    """
 
   /// The same for units whose exposures changed. Answers the earliest exposure of a unit that is
   /// new, or counts differently now; such a unit's values are dropped here and read anew by
@@ -170,40 +182,60 @@ enum UnitStatements {
   /// Every unit's value of one metric. An event counts from its unit's first exposure to the end,
   /// if it had been received by then and no more than 30 days after it occurred.
   ///
-  /// Grouped by the place of the sample's row: six bytes to compare, and the units come out in the
-  /// order in which they lie there.
-  ///
   /// `$1` series, `$2` series of the sample, `$3` environment, `$4` event key, `$5` start, `$6`
-  /// end, `$7` the first event id after as-of, `$8` summary, `$9` path, `$10` window.
+  /// end, `$7` the first event id after as-of, `$8` summary, `$9` path, `$10` window; `$11` from
+  /// how many events on a worker is asked for, `$12` `valuesOfPart`.
   static let beginValues = Statement(
     name: "units_begin_values",
     sql: """
-      WITH found AS (
-        SELECT s.ctid AS place, e.occurred_at, e.late, \(found)
-        FROM events e
-        JOIN sample_units s ON s.series_id = $2 AND s.unit_id = e.unit_id AND s.exposed_at <= e.occurred_at
-        WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime)
-        OFFSET 0),
-      numbered AS (SELECT *, \(number) FROM found OFFSET 0),
-      measured AS (SELECT place, occurred_at, late, \(value) FROM numbered),
-      brought AS (SELECT place, \(summed) FROM measured GROUP BY place ORDER BY place),
-      ordered AS (
-        SELECT brought.*, unit_id, variant_id, epoch, exposed_at,
-          \(inOrder("brought.occurred")) AS all_occurred
-        FROM brought CROSS JOIN LATERAL (
-          SELECT unit_id, variant_id, epoch, exposed_at FROM sample_units
-          WHERE ctid = brought.place OFFSET 0) s),
-      stored AS (
+      WITH stored AS (
         INSERT INTO unit_values (\(valueColumns))
-        SELECT $1, unit_id, variant_id, epoch, exposed_at,
-          CASE $8 WHEN 'binary' THEN amount <> 0 ELSE events > 0 END,
-          CASE $8 WHEN 'windows' THEN \(outsideWindows("all_occurred")) ELSE amount END, 0, events, late,
-          invalid, all_occurred
-        FROM ordered
-        RETURNING variant_id, epoch, converted::int AS converted, late, invalid, amount_before, amount,
-          0::bigint AS events_before, events)
-      \(addChanges("stored"))
+        SELECT $1, unit_id, variant_id, epoch, exposed_at, converted, amount, 0, events, late, invalid, occurred
+        FROM first_values($11, $12, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ORDER BY unit_id
+        RETURNING variant_id, epoch, converted, late, invalid, amount, events)
+      \(addSums)
+      SELECT $1, variant_id, epoch, 0, 0, sum(converted::int), sum(late), sum(invalid), sum(amount),
+        sum(amount * amount), sum(events), sum(events::numeric * events), sum(amount * events)
+      FROM stored GROUP BY variant_id, epoch
       """)
+
+  /// What `first_values` asks for each part of the units, in a worker when there is one: it must
+  /// only read.
+  ///
+  /// Grouped by a number of the unit, because eight bytes are compared faster than a name or a
+  /// row's place. It counts within this one run of the query, whatever the order. That the sample is
+  /// asked for its part even when there is only one keeps PostgreSQL from hashing the events instead.
+  ///
+  /// `$1` to `$10` as above, `$11` part, `$12` parts.
+  static let valuesOfPart = """
+    WITH sample AS MATERIALIZED (
+      SELECT row_number() OVER () AS number, unit_id, variant_id, epoch, exposed_at FROM sample_units
+      WHERE series_id = $2 AND hashtext(unit_id) & ($12 - 1) = $11),
+    found AS (
+      SELECT s.number AS unit, e.occurred_at, e.late, \(found)
+      FROM events e
+      JOIN sample s ON s.unit_id = e.unit_id AND s.exposed_at <= e.occurred_at
+      WHERE e.environment_id = $3 AND e.event_key = $4 AND \(isInTime) AND \(isOfPart("e.unit_id", 11))
+      OFFSET 0),
+    numbered AS (SELECT *, \(number) FROM found OFFSET 0),
+    measured AS (SELECT unit, occurred_at, late, \(value) FROM numbered),
+    brought AS (SELECT unit, \(summed) FROM measured GROUP BY unit),
+    ordered AS (
+      SELECT brought.*, unit_id, variant_id, epoch, exposed_at,
+        \(inOrder("brought.occurred")) AS all_occurred
+      FROM brought JOIN sample ON sample.number = brought.unit)
+    SELECT unit_id, variant_id, epoch, exposed_at,
+      CASE $8 WHEN 'binary' THEN amount <> 0 ELSE events > 0 END,
+      CASE $8 WHEN 'windows' THEN \(outsideWindows("all_occurred")) ELSE amount END,
+      events, late, invalid, all_occurred
+    FROM ordered
+    """
+
+  /// Of a unit, whether it belongs to the part whose number is the parameter; the next one is the
+  /// number of parts, a power of two. Of one part every unit is, and nothing is computed.
+  private static func isOfPart(_ unit: String, _ parameter: Int) -> String {
+    "($\(parameter + 1) = 1 OR hashtext(\(unit)) & ($\(parameter + 1) - 1) = $\(parameter))"
+  }
 
   /// The same from the events that are new to the series: not visible then, or beyond that
   /// snapshot's time, or of a unit that is new. Of the last kind are all since `$15`.

@@ -6,6 +6,9 @@
 /// continued. `UnitStatements` holds the rules.
 struct UnitStore {
   let session: PostgresSession
+  /// More exposures or events than this are read from nothing in two parts, one by a worker of
+  /// PostgreSQL's: so many are worth its start.
+  var manyRows = 100_000
 
   /// The numbers under which the units of one experiment are kept.
   struct Series: Sendable {
@@ -118,7 +121,9 @@ struct UnitStore {
     ]
     guard let last else {
       try session.script(Self.settings(.anew))
-      try session.execute(UnitStatements.beginSample, values)
+      try session.execute(
+        UnitStatements.beginSample,
+        values + [.int(manyRows), .text(UnitStatements.exposuresOfPart)])
       return nil
     }
     try session.script(Self.settings(.ofSample))
@@ -142,7 +147,8 @@ struct UnitStore {
     ]
     try session.script(Self.settings(last == nil ? .anew : .ofValues))
     guard let last else {
-      try session.execute(UnitStatements.beginValues, values)
+      try session.execute(
+        UnitStatements.beginValues, values + [.int(manyRows), .text(UnitStatements.valuesOfPart)])
       return
     }
     try session.execute(
@@ -155,9 +161,7 @@ struct UnitStore {
 
   /// How the open transaction's next statements are planned.
   enum Planning {
-    /// From nothing: tables are joined whole by hashing, since PostgreSQL takes what was just
-    /// written for a row or two; and groups are sorted, because a hash table of a million groups
-    /// misses the processor's caches at each event.
+    /// From nothing: the functions that read say how. What they answer is summed up by hashing.
     case anew
     /// Continued, one plan for all experiments, which does not depend on how large the tables are
     /// on the day it is made. Few units are compared with each other, all else is looked up.
@@ -174,7 +178,7 @@ struct UnitStore {
       SET LOCAL enable_nestloop = \(planning == .ofValues ? "on" : "off");
       SET LOCAL enable_hashjoin = \(planning == .ofValues ? "off" : "on");
       SET LOCAL enable_mergejoin = \(planning == .ofSample ? "on" : "off");
-      SET LOCAL enable_hashagg = \(planning == .ofSample ? "on" : "off")
+      SET LOCAL enable_hashagg = \(planning == .ofValues ? "off" : "on")
       """
   }
 

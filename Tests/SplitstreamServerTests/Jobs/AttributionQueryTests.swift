@@ -120,6 +120,27 @@ import Testing
     _ = try await job.compute(row.id, peek: .sample(row))
     #expect(try state.rows() == brought)
     #expect(brought.count > 200)
+    try state.forget()
+    try bringInParts(row, stores)
+    #expect(try state.rows() == brought)
+  }
+
+  /// From nothing, in two parts, as if it were much.
+  private func bringInParts(_ row: ExperimentRow, _ stores: StorageTesting) throws {
+    let session = try stores.session()
+    defer { session.close() }
+    try session.transaction { () throws(PostgresError) in
+      let results = ResultStore(session: session)
+      let asOf = try results.begin()
+      guard let experiment = try results.experiment(row.id), let start = experiment.startedAt
+      else { throw .decoding("no experiment") }
+      let named =
+        [experiment.definition.primaryMetricID!] + experiment.definition.guardrailMetricIDs
+      let known = try results.metrics(named)
+      _ = try UnitStore(session: session, manyRows: 0).bringForward(
+        experiment, named.compactMap { known[$0] },
+        to: ResultStore.Period(experiment, startedAt: start, asOf: asOf))
+    }
   }
 
   private func inputs(of row: ExperimentRow, in stores: StorageTesting) throws -> JSONValue {
