@@ -132,8 +132,9 @@ import Testing
       try await admitsThere("a", "pro") == false
     }
     try await server.call(.updateSegment, segment, body: #"{"audience":\#(Self.plan("pro"))}"#)
+    // New units: one that has been admitted is answered from its row.
     try await everywhere("that process knows the change") {
-      try await admitsThere("a", "pro") == true
+      try await admitsThere(server.newName("unit"), "pro") == true
     }
     #expect(try await admitsThere("b", "none") == false)
   }
