@@ -26,6 +26,10 @@ final class EventDrainJob: Sendable {
   /// After a chunk of so many events the next one is not waited for.
   private static let backlogMin = 1000
 
+  /// How often in the time of a tick the remembered ids are looked after: little at once, for it
+  /// holds up the requests that come meanwhile.
+  private static let upkeepsPerTick = 5
+
   private let queue: JobQueue<State>
   /// Apart, for Redis waits for the disk after each of its many small steps.
   private let upkeep: JobQueue<Upkeep>
@@ -61,7 +65,7 @@ final class EventDrainJob: Sendable {
 
   func start(everyMilliseconds: Int) {
     queue.every(milliseconds: everyMilliseconds) { [self] in tick(&$0) }
-    upkeep.every(milliseconds: everyMilliseconds) { [self] state in
+    upkeep.every(milliseconds: max(everyMilliseconds / Self.upkeepsPerTick, 1)) { [self] state in
       do throws(StorageError) {
         for shard in shards().sorted() { try keepSeenTable(of: shard, &state) }
         state.failures.succeeded("the upkeep of remembered ids")
@@ -195,8 +199,8 @@ final class EventDrainJob: Sendable {
   private func keepSeenTable(of shard: Int, _ state: inout Upkeep) throws(StorageError) {
     let upkeep = SeenTableUpkeep(redis: try state.redis.open())
     let now = clock.now
-    try upkeep.resize(shard: shard)
-    try upkeep.sweep(shard: shard, since: state.sweptUntil[shard] ?? now, until: now)
+    let table = try upkeep.resize(shard: shard)
+    try upkeep.sweep(table, shard: shard, since: state.sweptUntil[shard] ?? now, until: now)
     state.sweptUntil[shard] = now
   }
 

@@ -5,13 +5,18 @@ struct SeenTableUpkeep {
   /// How many buckets one script call touches: a few milliseconds.
   private static let bucketsPerCall = 64
   /// How often one call of `resize` changes the size of a table.
-  static let resizesMax = 32
+  static let resizesMax = 4
 
   /// Does some of the resizing that is due: each script call keeps Redis for a few milliseconds
   /// only.
-  func resize(shard: Int) throws(StorageError) {
+  ///
+  /// - Returns: the table as it was seen last.
+  @discardableResult
+  func resize(shard: Int) throws(StorageError) -> SeenTable {
+    var table = SeenTable()
     for _ in 0..<Self.resizesMax {
-      let (table, idCount) = try size(shard: shard)
+      let idCount: Int
+      (table, idCount) = try size(shard: shard)
       let buckets = table.bucketCount
       if idCount > buckets * SeenTable.idsPerBucketMax {
         let wanted = idCount / SeenTable.idsPerBucketMax + 1
@@ -20,16 +25,18 @@ struct SeenTableUpkeep {
         let wanted = max(idCount / SeenTable.idsPerBucketMin, SeenTable.bucketCountMin)
         try shrink(to: max(wanted, buckets - Self.bucketsPerCall), from: buckets, shard: shard)
       } else {
-        return
+        break
       }
     }
+    return table
   }
 
   /// Forgets what is old in the part of the table whose turn it was since `last`: all of it once a
   /// day.
-  func sweep(shard: Int, since last: Timestamp, until now: Timestamp) throws(StorageError) {
-    let buckets = try size(shard: shard).table.bucketCount
-    for part in Self.parts(since: last, until: now, of: buckets) {
+  func sweep(
+    _ table: SeenTable, shard: Int, since last: Timestamp, until now: Timestamp
+  ) throws(StorageError) {
+    for part in Self.parts(since: last, until: now, of: table.bucketCount) {
       var first = part.lowerBound
       while first < part.upperBound {
         let next = min(first + Self.bucketsPerCall, part.upperBound)

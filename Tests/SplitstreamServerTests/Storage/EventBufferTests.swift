@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  @Test("the drain is told of every five thousand accepted events")
+  @Test("the drain is told of every thousand accepted events")
   func many() async throws {
     let told = Mutex(0)
     let onMany: @Sendable () -> Void = { told.withLock { $0 += 1 } }

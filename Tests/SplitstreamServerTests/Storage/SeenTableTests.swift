@@ -71,12 +71,20 @@ import Testing
       for (idCount, bucketCount) in [(170_000, 3036), (5_000, SeenTable.bucketCountMin)] {
         let count = [UInt8](String(idCount).utf8)
         _ = try redis.number("HSET", Self.keys.seen, [UInt8]("ids".utf8), count)
-        try upkeep.resize(shard: Self.shard)
-        let table = try upkeep.size(shard: Self.shard).table
+        let table = try Self.resized(upkeep)
         #expect(table.bucketCount == bucketCount)
         #expect(try Self.misplaced(redis, table) == 0)
         try await Self.accept(0..<5_000, as: .replayed, buffer)
       }
+    }
+  }
+
+  /// The table when it need not be resized any more.
+  private static func resized(_ upkeep: SeenTableUpkeep) throws -> SeenTable {
+    while true {
+      let before = try upkeep.size(shard: shard).table
+      try upkeep.resize(shard: shard)
+      if try upkeep.size(shard: shard).table == before { return before }
     }
   }
 
@@ -110,7 +118,8 @@ import Testing
       _ = try redis.command(RedisTesting.words("HSET") + [bucket, id.bytes, text])
       let upkeep = SeenTableUpkeep(redis: redis)
       let day = Timestamp(microseconds: 0).adding(days: 1)
-      try upkeep.sweep(shard: Self.shard, since: Timestamp(microseconds: 0), until: day)
+      try upkeep.sweep(
+        SeenTable(), shard: Self.shard, since: Timestamp(microseconds: 0), until: day)
       #expect(try upkeep.size(shard: Self.shard).idCount == (isKnown ? 1 : 0))
       try await Self.accept(0..<1, as: isKnown ? .replayed : .accepted, buffer)
       #expect(try upkeep.size(shard: Self.shard).idCount == 1)
