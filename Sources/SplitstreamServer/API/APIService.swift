@@ -36,6 +36,7 @@ final class APIService: Application {
   enum Route {
     case open(any OpenHandler)
     case keyed(any Handler)
+    case prompt(any PromptHandler)
   }
 
   /// - Parameter log: told of every error that is the server's own fault.
@@ -58,51 +59,72 @@ final class APIService: Application {
     self.log = log
   }
 
-  func answerNow(_ request: Request) -> Response? {
+  func answer(_ request: Request) -> Answer<Response, Never> {
     do {
       let (endpoint, parameters) = try find(request)
       // A request is not copied for nothing.
       if parameters.isEmpty && request.nestingMax == jsonDepthMax {
-        return try answerNow(request, endpoint)
+        return try answer(request, endpoint)
       }
-      return try answerNow(routed(request, parameters), endpoint)
+      return try answer(routed(request, parameters), endpoint)
     } catch {
-      return refusal(error, request)
+      return .now(refusal(error, request))
     }
   }
 
-  private func answerNow(_ request: Request, _ endpoint: Endpoint) throws -> Response? {
+  private func answer(
+    _ request: Request, _ endpoint: Endpoint
+  ) throws -> Answer<Response, Never> {
+    let answer: Answer<Response, any Error>
     switch endpoint.route {
-    case .open(let handler): return handler.answer(request)
+    case .open(let handler): return .now(handler.answer(request))
+    case .prompt(let handler):
+      answer = try handler.answer(request, for: caller(request, endpoint))
     case .keyed(let handler):
       let caller = try caller(request, endpoint)
-      if endpoint.isDoneOnce && IdempotencyGuard.isAsked(by: request) { return nil }
-      guard var response = try handler.answerNow(request, for: caller) else { return nil }
-      if endpoint.isShared { CORS.allow(&response) }
-      return response
+      answer = .awaited { [self] in await result(request, endpoint, handler, caller) }
+    }
+    switch answer {
+    case .now(let response): return .now(finished(response, endpoint))
+    case .later(let begin):
+      return .later { [self] finish in
+        begin { [self] result in
+          finish(.success(finished(result, request, endpoint)))
+        }
+      }
+    case .awaited(let work):
+      return .awaited { [self] in .success(finished(await work(), request, endpoint)) }
     }
   }
 
-  func answer(_ request: Request) async -> Response {
+  private func result(
+    _ request: Request, _ endpoint: Endpoint, _ handler: any Handler, _ caller: Caller
+  ) async -> Result<Response, any Error> {
     do {
-      let (endpoint, parameters) = try find(request)
-      let request = routed(request, parameters)
-      switch endpoint.route {
-      case .open(let handler): return handler.answer(request)
-      case .keyed(let handler):
-        let caller = try caller(request, endpoint)
-        guard endpoint.isDoneOnce && IdempotencyGuard.isAsked(by: request) else {
-          var response = try await handler.answer(request, for: caller)
-          if endpoint.isShared { CORS.allow(&response) }
-          return response
-        }
-        return try await idempotency.answer(request, endpoint.operation, for: caller) {
-          try await handler.answer(request, for: $0)
-        }
+      guard endpoint.isDoneOnce && IdempotencyGuard.isAsked(by: request) else {
+        return .success(try await handler.answer(request, for: caller))
       }
+      return .success(
+        try await idempotency.answer(request, endpoint.operation, for: caller) {
+          try await handler.answer(request, for: $0)
+        })
     } catch {
-      return refusal(error, request)
+      return .failure(error)
     }
+  }
+
+  private func finished(
+    _ result: Result<Response, any Error>, _ request: Request, _ endpoint: Endpoint
+  ) -> Response {
+    switch result {
+    case .success(let response): finished(response, endpoint)
+    case .failure(let error): refusal(error, request)
+    }
+  }
+
+  private func finished(_ response: consuming Response, _ endpoint: Endpoint) -> Response {
+    if endpoint.isShared { CORS.allow(&response) }
+    return response
   }
 
   func problem(for error: HTTPError) -> Response {

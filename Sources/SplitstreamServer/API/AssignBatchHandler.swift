@@ -1,36 +1,35 @@
 /// `POST /v1/assign/batch`: what a unit sees of up to 50 experiments.
 ///
 /// Those in memory cost nothing; all others are decided together, in one round trip.
-struct AssignBatchHandler: Handler {
+struct AssignBatchHandler: PromptHandler {
   let assignments: AssignmentStore
 
-  func answerNow(_ request: Request, for caller: Caller) throws -> Response? {
+  func answer(_ request: Request, for caller: Caller) throws -> Answer<Response, any Error> {
     let body = try AssignBatchBody(request)
     let named = try Self.find(body, request, caller)
-    var outcomes: [AssignmentOutcome] = []
-    for experiment in named.running {
-      guard let assignment = assignments.known(body.unit, in: experiment) else { return nil }
-      outcomes.append(.assigned(assignment))
-    }
-    return Self.response(body, named, outcomes)
-  }
-
-  func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let body = try AssignBatchBody(request)
-    let named = try Self.find(body, request, caller)
-    var outcomes = named.running.map { experiment in
+    let known = named.running.map { experiment in
       assignments.known(body.unit, in: experiment).map(AssignmentOutcome.assigned)
     }
-    let missing = outcomes.indices.filter { outcomes[$0] == nil }
+    let missing = known.indices.filter { known[$0] == nil }
+    if missing.isEmpty {
+      return .now(Self.response(body, named, known.compactMap(\.self)))
+    }
     let context = body.context
-    let decided = try await assignments.assign(
-      missing.map { index in
-        AssignmentWish(
-          unit: body.unit, experiment: named.running[index], logsExposure: body.logsExposure,
-          exclusion: named.running[index].exclusion(of: context))
-      })
-    for (index, outcome) in zip(missing, decided) { outcomes[index] = outcome }
-    return Self.response(body, named, outcomes.compactMap(\.self))
+    let wishes = missing.map { index in
+      AssignmentWish(
+        unit: body.unit, experiment: named.running[index], logsExposure: body.logsExposure,
+        exclusion: named.running[index].exclusion(of: context))
+    }
+    return .later { [self] finish in
+      assignments.assign(wishes) { result in
+        finish(
+          Result {
+            var outcomes = known
+            for (index, outcome) in zip(missing, try result.get()) { outcomes[index] = outcome }
+            return Self.response(body, named, outcomes.compactMap(\.self))
+          })
+      }
+    }
   }
 
   private struct Named {

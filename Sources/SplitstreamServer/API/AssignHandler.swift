@@ -1,7 +1,7 @@
 /// `POST /v1/assign`: which variant of an experiment does this unit see?
 ///
 /// A unit seen before is answered from memory; a new one is stored before it is answered.
-struct AssignHandler: Handler {
+struct AssignHandler: PromptHandler {
   let assignments: AssignmentStore
   private let memory = AnswerMemory()
 
@@ -9,30 +9,32 @@ struct AssignHandler: Handler {
     self.assignments = assignments
   }
 
-  func answerNow(_ request: Request, for caller: Caller) throws -> Response? {
+  func answer(_ request: Request, for caller: Caller) throws -> Answer<Response, any Error> {
     let body = try AssignBody(request)
     let experiment = try caller.running(body.experiment, request)
-    return assignments.known(body.unit, in: experiment).map {
-      response(.assigned($0), body, experiment)
+    if let known = assignments.known(body.unit, in: experiment) {
+      return .now(response(.assigned(known), body.unit, experiment))
+    }
+    let wish = AssignmentWish(
+      unit: body.unit, experiment: experiment, logsExposure: body.logsExposure,
+      exclusion: experiment.exclusion(of: body.context))
+    return .later { [self] finish in
+      assignments.assign([wish]) { [self] result in
+        finish(
+          Result {
+            let outcomes = try result.get()
+            return response(outcomes[outcomes.startIndex], wish.unit, wish.experiment)
+          })
+      }
     }
   }
 
-  func answer(_ request: Request, for caller: Caller) async throws -> Response {
-    let body = try AssignBody(request)
-    let experiment = try caller.running(body.experiment, request)
-    let outcome = try await assignments.assign(
-      AssignmentWish(
-        unit: body.unit, experiment: experiment, logsExposure: body.logsExposure,
-        exclusion: experiment.exclusion(of: body.context)))
-    return response(outcome, body, experiment)
-  }
-
   private func response(
-    _ outcome: AssignmentOutcome, _ body: AssignBody, _ experiment: RunningExperiment
+    _ outcome: AssignmentOutcome, _ unit: UnitID, _ experiment: RunningExperiment
   ) -> Response {
     .json(
       memory.write { json in
-        AssignmentJSON.write(outcome, of: body.unit, in: experiment, to: &json)
+        AssignmentJSON.write(outcome, of: unit, in: experiment, to: &json)
       })
   }
 }

@@ -1,15 +1,11 @@
 /// One operation's work. Built per loop and used by its thread only.
-///
-/// `answerNow` is asked first and answers what needs no waiting; only when it gives nil is a Task
-/// started for `answer`.
 protocol Handler {
-  /// Nil: something must be awaited.
-  func answerNow(_ request: Request, for caller: Caller) throws -> Response?
   func answer(_ request: Request, for caller: Caller) async throws -> Response
 }
 
-extension Handler {
-  func answerNow(_ request: Request, for caller: Caller) throws -> Response? { nil }
+/// The work of an operation that is called so often that a Task for each call would be felt.
+protocol PromptHandler {
+  func answer(_ request: Request, for caller: Caller) throws -> Answer<Response, any Error>
 }
 
 /// An operation that anybody may call and that waits for nothing.

@@ -252,8 +252,8 @@ final class LoopService {
       case .getMutexGroup: .keyed(GetMutexGroupHandler(store: groups))
       case .updateMutexGroup: .keyed(UpdateMutexGroupHandler(store: groups, ids: ids))
       case .deleteMutexGroup: .keyed(DeleteMutexGroupHandler(store: groups, ids: ids))
-      case .assign: .keyed(AssignHandler(assignments: assignments))
-      case .assignBatch: .keyed(AssignBatchHandler(assignments: assignments))
+      case .assign: .prompt(AssignHandler(assignments: assignments))
+      case .assignBatch: .prompt(AssignBatchHandler(assignments: assignments))
       case .previewAssignment: .keyed(PreviewAssignmentHandler(store: unitAssignments))
       case .getAssignmentsForUnit: .keyed(GetUnitAssignmentsHandler(store: unitAssignments))
       case .forceRebucket:

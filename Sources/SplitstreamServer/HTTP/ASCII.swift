@@ -47,6 +47,14 @@ enum ASCII {
     return ((word &- ones &* 0x20) & ~word | (deletes &- ones) & ~deletes) & (ones &* 0x80) != 0
   }
 
+  /// Whether eight bytes are those of `expected`, ASCII in lower case, but for the case of letters.
+  static func isSame(_ word: UInt64, butForCaseAs expected: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // The highest bit of a byte: it is at least "a", and not above "z".
+    let letters = (expected &+ ones &* 0x1f) & ~(expected &+ ones &* 0x05) & (ones &* 0x80)
+    return (word ^ expected) & ~(letters >> 2) == 0
+  }
+
   static func hexValue(_ byte: UInt8) -> UInt8? {
     if isDigit(byte) { return byte &- zero }
     let letter = (byte | 0x20) &- 0x61
@@ -101,14 +109,26 @@ extension [UInt8] {
   /// letters.
   func matches(_ text: StaticString, in range: Range<Int>) -> Bool {
     guard range.count == text.utf8CodeUnitCount else { return false }
-    // Unsafe: the pointer of a literal is valid for ever, and the index stays below its length.
-    let expected = text.utf8Start
-    var offset = 0
-    while offset < range.count {
-      if ASCII.lowercased(self[range.lowerBound + offset]) != expected[offset] { return false }
-      offset += 1
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the buffer")
+    // Unsafe: the pointer of a literal is valid for ever, and no load ends behind the range, which
+    // is as long as the literal.
+    let bytes = span.bytes
+    let expected = UnsafeRawPointer(text.utf8Start)
+    guard range.count >= 8 else {
+      return range.indices.allSatisfy {
+        ASCII.lowercased(self[$0]) == text.utf8Start[$0 - range.lowerBound]
+      }
     }
-    return true
+    var offset = 0
+    while true {
+      let word = bytes.unsafeLoadUnaligned(
+        fromByteOffset: range.lowerBound + offset, as: UInt64.self)
+      let wanted = expected.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      if !ASCII.isSame(word, butForCaseAs: wanted) { return false }
+      if offset + 8 == range.count { return true }
+      // The last word begins among the bytes of the one before.
+      offset = Swift.min(offset + 8, range.count - 8)
+    }
   }
 
   /// Whether a field value may consist of these bytes; eight of them are looked at at a time.

@@ -14,12 +14,10 @@ final class HTTPSRedirect: Application {
     self.application = application
   }
 
-  func answerNow(_ request: Request) -> Response? {
+  func answer(_ request: Request) -> Answer<Response, Never> {
     request.origin.isSecure || probes.contains(where: request.rawPath.isSame)
-      ? application.answerNow(request) : redirection(of: request)
+      ? application.answer(request) : .now(redirection(of: request))
   }
-
-  func answer(_ request: Request) async -> Response { await application.answer(request) }
 
   func problem(for error: HTTPError) -> Response { application.problem(for: error) }
 

@@ -22,7 +22,7 @@ final class AssignmentStore {
   private let ids: IDSource
   private let loop: EventLoop
   /// The wishes of one request stay together: one round trip for all of them.
-  private lazy var batcher = TurnBatcher<[AssignmentWish], [AssignmentOutcome]>(
+  private lazy var batcher = TurnBatcher<[AssignmentWish], ArraySlice<AssignmentOutcome>>(
     loop: loop, weightMax: 256, sendsMax: database.connectionCount, weight: \.count
   ) { [unowned self] requests in
     await decide(requests)
@@ -97,32 +97,32 @@ final class AssignmentStore {
   }
 
   /// The same for all wishes, or nil.
-  private func remembered(_ wishes: [AssignmentWish]) -> [AssignmentOutcome]? {
+  private func remembered(_ wishes: [AssignmentWish]) -> Outcomes? {
     let known = wishes.compactMap { remembered($0.unit, in: $0.experiment) }
-    return known.count == wishes.count ? known.map(AssignmentOutcome.assigned) : nil
+    return known.count == wishes.count ? known.map(AssignmentOutcome.assigned)[...] : nil
   }
 
-  /// The assignment of a unit, made now if it has none; stored, with its exposure, before this
-  /// returns.
-  func assign(_ wish: AssignmentWish) async throws(StorageError) -> AssignmentOutcome {
-    try await assign([wish])[0]
+  /// One for each wish, in the order of the wishes.
+  typealias Outcomes = ArraySlice<AssignmentOutcome>
+
+  /// The assignments that are wished, made now where there are none; stored, with their exposures,
+  /// before `finish` is called. One round trip for all of them.
+  func assign(
+    _ wishes: [AssignmentWish], then finish: @escaping (Result<Outcomes, StorageError>) -> Void
+  ) {
+    assign(wishes, asksAgain: true, then: finish)
   }
 
-  /// The same for many experiments in one round trip.
-  func assign(_ wishes: [AssignmentWish]) async throws(StorageError) -> [AssignmentOutcome] {
-    if wishes.isEmpty { return [] }
-    do {
-      return try await batcher.submit(wishes)
-    } catch {
-      guard error.isPassing, let known = remembered(wishes) else { throw error }
-      if !database.isAnswering { return known }
-    }
-    // A connection that nobody has asked seems to answer. It is asked, too, before memory counts.
-    do {
-      return try await batcher.submit(wishes)
-    } catch {
-      guard error.isPassing, let known = remembered(wishes) else { throw error }
-      return known
+  private func assign(
+    _ wishes: [AssignmentWish], asksAgain: Bool,
+    then finish: @escaping (Result<Outcomes, StorageError>) -> Void
+  ) {
+    batcher.submit(wishes) { [self] result in
+      guard case .failure(let error) = result, error.isPassing, let known = remembered(wishes)
+      else { return finish(result) }
+      // A connection that nobody has asked seems to answer. It is asked, too, before memory counts.
+      if asksAgain && database.isAnswering { return assign(wishes, asksAgain: false, then: finish) }
+      finish(.success(known))
     }
   }
 
@@ -133,15 +133,12 @@ final class AssignmentStore {
 
   // MARK: A batch
 
-  private func decide(_ requests: [[AssignmentWish]]) async
-    -> [Result<[AssignmentOutcome], StorageError>]
-  {
+  private func decide(_ requests: [[AssignmentWish]]) async -> [Result<Outcomes, StorageError>] {
     do {
-      let outcomes = try await decideTogether(requests.flatMap(\.self))
-      var rest = outcomes[...]
+      var rest = try await decideTogether(requests.flatMap(\.self))[...]
       return requests.map { wishes in
         defer { rest = rest.dropFirst(wishes.count) }
-        return .success(Array(rest.prefix(wishes.count)))
+        return .success(Outcomes(rest.prefix(wishes.count)))
       }
     } catch {
       // A row that the database refuses must fail alone. When the database is away they all fail
@@ -149,10 +146,10 @@ final class AssignmentStore {
       guard case .failed = error, requests.count > 1 else {
         return requests.map { _ in .failure(error) }
       }
-      var results: [Result<[AssignmentOutcome], StorageError>] = []
+      var results: [Result<Outcomes, StorageError>] = []
       for request in requests {
         do throws(StorageError) {
-          results.append(.success(try await decideTogether(request)))
+          results.append(.success(try await decideTogether(request)[...]))
         } catch {
           results.append(.failure(error))
         }

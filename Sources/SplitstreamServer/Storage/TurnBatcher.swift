@@ -13,8 +13,7 @@ final class TurnBatcher<Item, Output: Sendable> {
   private let sendsMax: Int
   private let weight: (Item) -> Int
   private let send: Send
-  private var waiting:
-    [(item: Item, continuation: UnsafeContinuation<Result<Output, StorageError>, Never>)] = []
+  private var waiting: [(item: Item, finish: (Result<Output, StorageError>) -> Void)] = []
   private var waitingWeight = 0
   /// Batches under way.
   private var sending = 0
@@ -36,13 +35,17 @@ final class TurnBatcher<Item, Output: Sendable> {
     loop.atEndOfTurn { [weak self] in self?.sendWaiting() }
   }
 
-  /// The answer to `item`, after the batch that carries it.
+  /// Gives `finish` the answer to `item`, after the batch that carries it.
+  func submit(_ item: Item, then finish: @escaping (Result<Output, StorageError>) -> Void) {
+    waiting.append((item, finish))
+    waitingWeight += weight(item)
+  }
+
+  /// The same for one who awaits it.
   func submit(_ item: Item) async throws(StorageError) -> Output {
-    let result = await withUnsafeContinuation { continuation in
-      waiting.append((item, continuation))
-      waitingWeight += weight(item)
-    }
-    return try result.get()
+    try await withUnsafeContinuation { continuation in
+      submit(item) { continuation.resume(returning: $0) }
+    }.get()
   }
 
   private func sendWaiting() {
@@ -69,11 +72,13 @@ final class TurnBatcher<Item, Output: Sendable> {
       total += weight(waiting[count].item)
       count += 1
     }
-    let batch = Array(waiting[..<count])
+    // The items go with their batch: what they hold is free again when they are answered.
+    let items = waiting[..<count].map(\.item)
+    let finishes = waiting[..<count].map(\.finish)
     waiting.removeFirst(count)
     waitingWeight -= total
-    let results = await send(batch.map(\.item))
-    precondition(results.count == batch.count, "a batch must answer every item")
-    for (entry, result) in zip(batch, results) { entry.continuation.resume(returning: result) }
+    let results = await send(items)
+    precondition(results.count == count, "a batch must answer every item")
+    for (finish, result) in zip(finishes, results) { finish(result) }
   }
 }

@@ -240,22 +240,29 @@ final class ClientConnection: Watcher {
     persistence =
       isLast ? .close : request.minorVersion == 0 ? .announcedKeepAlive : .keepAlive
     request.origin = server.entrance.proxies.origin(of: request, from: origin)
-    if let response = application.answerNow(request) { return write(response) }
-    answerLater(request)
+    switch application.answer(request) {
+    case .now(let response): write(response)
+    case .later(let begin):
+      if waits(holding: request.body.count) { begin { [self] in finishAnswer($0.get()) } }
+    case .awaited(let work):
+      if waits(holding: request.body.count) { run(work) }
+    }
   }
 
-  /// Apart, so that a request that is answered at once is not made ready to outlive its answer.
-  @inline(never)
-  private func answerLater(_ request: consuming Request) {
-    guard hold(request.body.count) else {
-      return write(application.problem(for: .content(.unavailable, Self.tooMuchInFlight)))
+  /// False: the request is refused, for all connections together hold too much.
+  private func waits(holding bodyBytes: Int) -> Bool {
+    isAnswering = hold(bodyBytes)
+    if !isAnswering {
+      write(application.problem(for: .content(.unavailable, Self.tooMuchInFlight)))
     }
-    isAnswering = true
-    let confined = LoopConfined((connection: self, request: request), to: loop)
+    return isAnswering
+  }
+
+  private func run(_ work: @escaping () async -> Result<Response, Never>) {
+    let confined = LoopConfined((connection: self, work: work), to: loop)
     Task.immediate(executorPreference: loop) {
-      let (connection, request) = confined.value
-      let response = await connection.application.answer(request)
-      connection.finishAnswer(response)
+      let (connection, work) = confined.value
+      connection.finishAnswer(await work().get())
     }
   }
 

@@ -108,8 +108,8 @@ final class HTTPServer: Watcher {
     if !input.isBare && spareInputs.count < Self.sparesMax { spareInputs.append(input) }
     if !output.isBare && spareOutputs.count < Self.sparesMax { spareOutputs.append(output) }
   }
-  /// 2 MiB of input: as many as wait for one batch of a store together.
-  private static let sparesMax = 256
+  /// 4 MiB of input: as many as wait for two batches of a store.
+  private static let sparesMax = 512
 
   func remove(_ connection: ClientConnection) {
     use.leave(connection.address)

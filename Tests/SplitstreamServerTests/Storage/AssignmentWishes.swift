@@ -13,6 +13,14 @@ extension AssignmentStore {
       loop: loop)
   }
 
+  /// One wish, awaited.
+  func assign(_ wish: AssignmentWish) async throws(StorageError) -> AssignmentOutcome {
+    let result = await withUnsafeContinuation { continuation in
+      assign([wish]) { continuation.resume(returning: $0) }
+    }
+    return try result.map { $0[$0.startIndex] }.get()
+  }
+
   /// The assignment of a unit that nothing excludes.
   func assign(
     _ unit: UnitID, to experiment: RunningExperiment, logsExposure: Bool

@@ -69,7 +69,12 @@ final class TestApplication: Application {
     self.loop = loop
   }
 
-  func answerNow(_ request: Request) -> Response? {
+  func answer(_ request: Request) -> Answer<Response, Never> {
+    if let response = answerNow(request) { return .now(response) }
+    return .awaited { [self] in .success(await answerLater(request)) }
+  }
+
+  private func answerNow(_ request: Request) -> Response? {
     switch String(decoding: request.rawPath, as: UTF8.self) {
     case "/echo", "/large": text([UInt8](request.body))
     case "/path": text([UInt8](request.rawQuery))
@@ -87,7 +92,7 @@ final class TestApplication: Application {
     }
   }
 
-  func answer(_ request: Request) async -> Response {
+  private func answerLater(_ request: Request) async -> Response {
     switch String(decoding: request.rawPath, as: UTF8.self) {
     case "/immediate": break
     case "/wait": await withUnsafeContinuation { waiting.append($0) }
