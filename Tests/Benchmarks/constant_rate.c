@@ -1,4 +1,5 @@
 // A generator of HTTP load that keeps to its times: `constant_rate PORT CONNECTIONS RATE SECONDS FIRST COUNT REQUEST [MOST]`.
+// In the place of PORT the path of a socket, on which Redis answers each request with one string.
 //
 // RATE requests a second are due at fixed times, whatever the server does; a latency counts from when its request was due,
 // not from when it could be sent. So a server that stalls is charged for all that waited (no coordinated omission). RATE 0
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,6 +87,12 @@ static void send_request(struct connection *connection, int64_t due) {
 
 // How long the whole answer is, once its head has arrived; 0 until then.
 static size_t answer_length(struct connection *connection) {
+  if (connection->input[0] == '$' || connection->input[0] == '-') {
+    char *line_end = memmem(connection->input, connection->received, "\r\n", 2);
+    if (!line_end) return 0;
+    size_t head = (size_t)(line_end - connection->input) + 2;
+    return connection->input[0] == '-' ? head : head + strtoul(connection->input + 1, NULL, 10) + 2;
+  }
   char *end = memmem(connection->input, connection->received, "\r\n\r\n", 4);
   if (!end) return 0;
   size_t head = (size_t)(end - connection->input) + 4;
@@ -107,9 +115,27 @@ static int receive(struct connection *connection) {
   }
   connection->idle_since = now();
   note(&latencies, connection->idle_since - connection->due);
-  if (!memcmp(connection->input, "HTTP/1.1 2", 10)) good++;
+  if (connection->input[0] == '$' || !memcmp(connection->input, "HTTP/1.1 2", 10)) good++;
   connection->busy = 0;
   return 1;
+}
+
+// A connection to 127.0.0.1, or to a socket of this machine.
+static int connected(const char *place) {
+  int one = 1, fd;
+  if (strchr(place, '/')) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strncpy(address.sun_path, place, sizeof address.sun_path - 1);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address)) fail("connect");
+    return fd;
+  }
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(place))};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address)) fail("connect");
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return fd;
 }
 
 // Where the numbers stand in the request.
@@ -158,7 +184,7 @@ static unsigned quantile(const struct times *times, double part) {
 
 int main(int argc, char **argv) {
   if (argc != 8 && argc != 9) { fputs("see the head of the source\n", stderr); return 2; }
-  int port = atoi(argv[1]), count = atoi(argv[2]);
+  int count = atoi(argv[2]);
   double rate = atof(argv[3]), seconds = atof(argv[4]);
   first_number = strtoull(argv[5], NULL, 10);
   number_count = strtoull(argv[6], NULL, 10);
@@ -173,12 +199,8 @@ int main(int argc, char **argv) {
   idle = calloc((size_t)count, sizeof *idle);
   int epoll = epoll_create1(0);
   if (!connections || !idle || epoll < 0) fail("start");
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   for (int index = 0; index < count; index++) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address)) fail("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int fd = connected(argv[1]);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) fail("epoll_ctl");
     connections[index].fd = fd;

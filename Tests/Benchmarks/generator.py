@@ -34,13 +34,16 @@ class Generator:
         self.first = 0
         """The number after the last one that was sent."""
 
-    def start(self, port: int, request: bytes, connections: int, rate: float, seconds: float,
-              count: int | None = None, most: int | None = None) -> subprocess.Popen:
-        """`count`: so many numbers from 0 on, in turn; without it every request has a new one.
+    def start(self, port: int | str, request: bytes, connections: int, rate: float,
+              seconds: float, count: int | None = None, most: int | None = None
+              ) -> subprocess.Popen:
+        """`port`: or the path of Redis's socket.
+
+        `count`: so many numbers from 0 on, in turn; without it every request has a new one.
 
         `most`: at rate 0 it ends after so many requests.
         """
-        file = self.folder / f"request-{port}"
+        file = self.folder / "request"
         file.write_bytes(request)
         first = self.first if count is None else 0
         if count is None:
