@@ -249,6 +249,21 @@ import Testing
     try #expect(Self.stored(environment, shared) == 30)
   }
 
+  @Test("the timer keeps the table of remembered ids in shape")
+  func upkeep() async throws {
+    let (stores, environment) = try Self.stores()
+    try await Self.accept(10, in: environment, stores)
+    let redis = try RedisSession(to: RedisAddress(parsing: stores.redisURL))
+    _ = try redis.number("HSET", Self.keys.seen, [UInt8]("ids".utf8), [UInt8]("100000".utf8))
+    let job = try Self.job(stores)
+    defer { job.stop() }
+    job.start(everyMilliseconds: 50)
+    let wanted = 100_000 / SeenTable.idsPerBucketMax + 1
+    try await eventually("the table has grown") {
+      try SeenTableUpkeep(redis: redis).size(shard: Self.shard).table.bucketCount == wanted
+    }
+  }
+
   @Test("the timer drains by itself, also when a partition cannot be made")
   func timer() async throws {
     let stores = try StorageTesting.separate()

@@ -236,6 +236,37 @@ import Testing
     try #expect(stores.count("SELECT count(*) FROM exposure_events") == 2)
   }
 
+  @Test("a connection is lost and another answers: it is asked before memory counts")
+  func otherConnection() async throws {
+    let experiment = try RunningExperiment.sample()
+    let stores = try StorageTesting.separate()
+    let unit = try UnitID.named("unit")
+    let theirs = ULID.new()
+    try await stores.onLoop { database, loop in
+      // What is remembered may be answered only while PostgreSQL is away.
+      let heartbeat = Heartbeat()
+      heartbeat.note(loop.now - 10_000_000_000)
+      let store = AssignmentStore(
+        database: database, cache: AssignmentCache(bytesMax: 1 << 16), heartbeat: heartbeat,
+        staleSecondsMax: 600, ids: IDSource(clock: ServerClock()), loop: loop)
+      _ = try await store.assign(unit, to: experiment, logsExposure: true)
+      let session = try stores.session()
+      try session.script(
+        "BEGIN; LOCK TABLE assignments; UPDATE assignments SET assignment_id = '\(theirs.uuidText)'"
+      )
+      let task = loop.start(with: store) {
+        try await $0.assign(unit, to: experiment, logsExposure: true)
+      }
+      try await stores.waitUntil(
+        """
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """)
+      try session.script("COMMIT")
+      #expect(try await task.value.id == theirs)
+    }
+  }
+
   @Test("one row that PostgreSQL refuses fails alone")
   func refusedRow() async throws {
     let experiment = try RunningExperiment.sample()
