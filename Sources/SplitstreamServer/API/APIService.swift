@@ -11,10 +11,12 @@ final class APIService: Application {
   private let jsonDepthMax: Int
   private let log: (any Error, Request) -> Void
   /// Most requests go where the one before them went.
-  private var latest: (method: HTTPMethod, path: [UInt8], endpoint: Endpoint)?
+  private var latestEndpoint: Endpoint?
+  private var latestPath: [UInt8] = []
 
   private final class Endpoint {
     let operation: Operation
+    let method: HTTPMethod
     /// SDKs call it, also from web pages.
     let isShared: Bool
     /// Client keys may not.
@@ -25,6 +27,7 @@ final class APIService: Application {
 
     init(_ operation: Operation, _ route: Route) {
       self.operation = operation
+      method = operation.method
       isShared = operation.access == .sdk
       needsServerKey = operation.access == .server
       isDoneOnce = IdempotencyGuard.applies(to: operation)
@@ -32,8 +35,8 @@ final class APIService: Application {
     }
   }
 
-  /// Who answers an operation.
-  enum Route {
+  /// Who answers an operation. Indirect: it is copied at each request, as one reference then.
+  indirect enum Route {
     case open(any OpenHandler)
     case keyed(any Handler)
     case prompt(any PromptHandler)
@@ -75,16 +78,7 @@ final class APIService: Application {
   private func answer(
     _ request: Request, _ endpoint: Endpoint
   ) throws -> Answer<Response, Never> {
-    let answer: Answer<Response, any Error>
-    switch endpoint.route {
-    case .open(let handler): return .now(handler.answer(request))
-    case .prompt(let handler):
-      answer = try handler.answer(request, for: caller(request, endpoint))
-    case .keyed(let handler):
-      let caller = try caller(request, endpoint)
-      answer = .awaited { [self] in await result(request, endpoint, handler, caller) }
-    }
-    switch answer {
+    switch try begun(request, endpoint) {
     case .now(let response): return .now(finished(response, endpoint))
     case .later(let begin):
       return .later { [self] finish in
@@ -94,6 +88,18 @@ final class APIService: Application {
       }
     case .awaited(let work):
       return .awaited { [self] in .success(finished(await work(), request, endpoint)) }
+    }
+  }
+
+  private func begun(
+    _ request: Request, _ endpoint: Endpoint
+  ) throws -> Answer<Response, any Error> {
+    switch endpoint.route {
+    case .open(let handler): return .now(handler.answer(request))
+    case .prompt(let handler): return try handler.answer(request, for: caller(request, endpoint))
+    case .keyed(let handler):
+      let caller = try caller(request, endpoint)
+      return .awaited { [self] in await result(request, endpoint, handler, caller) }
     }
   }
 
@@ -152,13 +158,15 @@ final class APIService: Application {
   /// Where a request leads, and what its path says.
   private func find(_ request: Request) throws -> (endpoint: Endpoint, parameters: [String]) {
     let path = request.rawPath
-    if let latest, latest.method == request.method, path.isSame(as: latest.path) {
-      return (latest.endpoint, [])
+    if let endpoint = latestEndpoint, endpoint.method == request.method,
+      path.isSame(as: latestPath)
+    {
+      return (endpoint, [])
     }
     switch router.match(request.method, path) {
     case .found(let place, let parameters):
       let endpoint = endpoints[place]
-      if parameters.isEmpty { latest = (request.method, Array(path), endpoint) }
+      if parameters.isEmpty { (latestEndpoint, latestPath) = (endpoint, Array(path)) }
       return (endpoint, parameters)
     case .methodNotAllowed(let allow): throw Refusal(problem: .methodNotAllowed(allow: allow))
     case .notFound: throw Refusal(problem: .notFound())

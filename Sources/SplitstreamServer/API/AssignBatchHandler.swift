@@ -1,8 +1,12 @@
 /// `POST /v1/assign/batch`: what a unit sees of up to 50 experiments.
 ///
 /// Those in memory cost nothing; all others are decided together, in one round trip.
-struct AssignBatchHandler: PromptHandler {
-  let assignments: AssignmentStore
+final class AssignBatchHandler: PromptHandler {
+  private let assignments: AssignmentStore
+
+  init(assignments: AssignmentStore) {
+    self.assignments = assignments
+  }
 
   func answer(_ request: Request, for caller: Caller) throws -> Answer<Response, any Error> {
     let body = try AssignBatchBody(request)

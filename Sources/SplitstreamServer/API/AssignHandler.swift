@@ -1,8 +1,8 @@
 /// `POST /v1/assign`: which variant of an experiment does this unit see?
 ///
 /// A unit seen before is answered from memory; a new one is stored before it is answered.
-struct AssignHandler: PromptHandler {
-  let assignments: AssignmentStore
+final class AssignHandler: PromptHandler {
+  private let assignments: AssignmentStore
   private let memory = AnswerMemory()
 
   init(assignments: AssignmentStore) {

@@ -10,7 +10,10 @@ final class Authenticator {
   private let usage: KeyUsageNotes
   private var remembered: [Hash128: KeyHash] = [:]
   /// Most requests come with the same key as the one before. In the same catalogue it is the same.
-  private var latest: (header: [UInt8], key: KeyInForce, snapshot: CatalogueSnapshot)?
+  /// Members of their own: a tuple would be copied, with a reference to each, to be looked at.
+  private var latestHeader: [UInt8] = []
+  private var latestKey: KeyInForce?
+  private var latestSnapshot: CatalogueSnapshot?
   private static let rememberedMax = 4096
 
   init(pepper: Pepper, clock: ServerClock, usage: KeyUsage) {
@@ -23,14 +26,14 @@ final class Authenticator {
   func key(of request: Request, in snapshot: CatalogueSnapshot) -> KeyInForce? {
     // Two would be read in two ways by two programs.
     guard let header = request.onlyHeader("authorization") else { return nil }
-    if let latest, latest.snapshot === snapshot, ConstantTime.isEqual(header, latest.header),
-      latest.key.isInForce(at: clock.now)
+    if latestSnapshot === snapshot, ConstantTime.isEqual(header, latestHeader),
+      let key = latestKey, key.isInForce(at: clock.now)
     {
-      usage.note(latest.key.key.id)
-      return latest.key
+      usage.note(key.key.id)
+      return key
     }
     guard let key = find(header, in: snapshot.catalogue) else { return nil }
-    latest = (Array(header), key, snapshot)
+    (latestHeader, latestKey, latestSnapshot) = (Array(header), key, snapshot)
     usage.note(key.key.id)
     return key
   }

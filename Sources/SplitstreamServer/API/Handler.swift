@@ -4,7 +4,7 @@ protocol Handler {
 }
 
 /// The work of an operation that is called so often that a Task for each call would be felt.
-protocol PromptHandler {
+protocol PromptHandler: AnyObject {
   func answer(_ request: Request, for caller: Caller) throws -> Answer<Response, any Error>
 }
 

@@ -164,6 +164,12 @@ extension [UInt8] {
     }
   }
 
+  /// Appends the bytes of another array without a reference of its own to it.
+  mutating func append(copying other: borrowing [UInt8]) {
+    // Unsafe: the pointer is used within the call only.
+    other.withUnsafeBufferPointer { append(contentsOf: $0) }
+  }
+
   /// Appends a literal, without a String.
   mutating func append(_ text: StaticString) {
     // Unsafe: the pointer of a literal is valid for ever.

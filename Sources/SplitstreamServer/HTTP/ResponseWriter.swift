@@ -26,14 +26,14 @@ struct ResponseWriter {
     to output: inout [UInt8]
   ) {
     updateLead(response.status, unixSeconds)
-    output.append(contentsOf: lead)
+    output.append(copying: lead)
     if response.constantFields.utf8CodeUnitCount > 0 { output.append(response.constantFields) }
     for header in response.headers { Self.writeField(header.name, header.value, to: &output) }
     // RFC 9110 §8.6 and §15.4.5: none in 204; in 304 it would be that of the 200.
     let mayHaveBody = response.status != 204 && response.status != 304
     if mayHaveBody {
       updateContentLead(response.contentType)
-      output.append(contentsOf: contentLead)
+      output.append(copying: contentLead)
       output.append(decimal: response.body.count)
       output.append("\r\n")
     } else if let contentType = response.contentType {
@@ -44,7 +44,7 @@ struct ResponseWriter {
     case .announcedKeepAlive: output.append("Connection: keep-alive\r\n\r\n")
     case .close: output.append("Connection: close\r\n\r\n")
     }
-    if mayHaveBody && !isHead { output.append(contentsOf: response.body) }
+    if mayHaveBody && !isHead { output.append(copying: response.body) }
   }
 
   /// The interim answer that asks for the body, RFC 9110 §15.2.1.
