@@ -2,11 +2,12 @@
 
 import json
 import pathlib
+import resource
 import statistics
 import sys
 
 import benchmark
-from generator import MARK, Generator, median, pgbench, psql
+from generator import MARK, Generator, Run, median, pgbench, psql
 
 NEW_UNITS_PER_SECOND = 2000
 ROWS_PER_INSERT = 256
@@ -15,6 +16,25 @@ ROWS_PER_INSERT = 256
 def assign_request(splitstream: benchmark.Splitstream, key: str, unit: bytes) -> bytes:
     body = json.dumps({"experiment_key": key, "unit_id": unit.decode()}).encode()
     return benchmark.request("POST", "/v1/assign", body, splitstream.authorization("CLIENT"))
+
+
+class ProcessorTime:
+    """Microseconds of each program's processor time that a row or a unit takes."""
+
+    def __init__(self, splitstream: benchmark.Splitstream, folder: pathlib.Path):
+        [mark] = folder.rglob("postmaster.pid")
+        self.splitstream, self.data = splitstream, mark.parent
+
+    def seconds(self) -> list[float]:
+        clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return [self.splitstream.cpu_seconds(), benchmark.postgres_cpu_seconds(self.data),
+                clients.ru_utime + clients.ru_stime]
+
+    def of(self, run, rows: int = 1) -> tuple[Run, list[float]]:
+        before = self.seconds()
+        result = run()
+        return result, [(after - earlier) / (result.count * rows) * 1e6
+                        for earlier, after in zip(before, self.seconds())]
 
 
 def measure(splitstream: benchmark.Splitstream, key: str, excluding: str, rounds: int,
@@ -66,16 +86,22 @@ def measure(splitstream: benchmark.Splitstream, key: str, excluding: str, rounds
           SELECT '{"0" * 31}1', unit_id, id, id, 'bucketed', 1, 1, now() FROM unit)
         INSERT INTO bench_exposure_events (id, experiment_id, unit_id, generation, variant_id)
         SELECT id, '{"0" * 31}1', unit_id, 1, id FROM unit;"""
+    processor = ProcessorTime(splitstream, folder)
+    times: dict[str, list] = {"new units": [], "unnest": []}
     for number in range(rounds + 1):
         print(f"round {number} of {rounds}" if number else "warming up", file=sys.stderr)
         runs = {
             "commit": pgbench(folder, database, one_row, seconds),
             "new": generator.run(port, new, 64, NEW_UNITS_PER_SECOND, seconds),
             "excluded": generator.run(port, excluded, 64, NEW_UNITS_PER_SECOND, seconds),
-            "new units": generator.run(port, new, 512, 0, seconds),
-            "unnest": pgbench(folder, database, many_rows, seconds),
         }
+        runs["new units"], new_units_times = processor.of(
+            lambda: generator.run(port, new, 512, 0, seconds))
+        runs["unnest"], unnest_times = processor.of(
+            lambda: pgbench(folder, database, many_rows, seconds), ROWS_PER_INSERT)
         if number:
+            times["new units"].append(new_units_times)
+            times["unnest"].append(unnest_times)
             for name, run in runs.items():
                 results[name].append(run)
     medians = {name: median(runs) for name, runs in results.items()}
@@ -97,9 +123,16 @@ def measure(splitstream: benchmark.Splitstream, key: str, excluding: str, rounds
     print()
     ratios = [ours.rate / (theirs.rate * ROWS_PER_INSERT)
               for ours, theirs in zip(results["new units"], results["unnest"])]
-    print("| New units per second, durable with their exposures | Per second | Ratio | Aim |")
-    print("| --- | ---: | ---: | --- |")
-    print(f"| `POST /v1/assign`, one unit each, 512 connections | {medians['new units'].rate:,.0f} "
-          f"| {statistics.median(ratios):.2f} | ≥ 0.5 |")
-    print(f"| `INSERT … SELECT FROM unnest`, {ROWS_PER_INSERT} rows of both tables in a libpq loop "
-          f"| {medians['unnest'].rate * ROWS_PER_INSERT:,.0f} | 1 | |")
+    print("| New units per second, durable with their exposures | Per second | Ratio | Aim "
+          "| Server µs each | PostgreSQL µs | Client µs |")
+    print("| --- | ---: | ---: | --- | ---: | ---: | ---: |")
+    rates = [medians["new units"].rate, medians["unnest"].rate * ROWS_PER_INSERT]
+    for name, title, rate, ratio, aim in [
+        ("new units", "`POST /v1/assign`, one unit each, 512 connections", rates[0],
+         f"{statistics.median(ratios):.2f}", "≥ 0.5"),
+        ("unnest", f"`INSERT … SELECT FROM unnest`, {ROWS_PER_INSERT} rows of both tables in a "
+         "libpq loop", rates[1], "1", ""),
+    ]:
+        server, postgres, client = (statistics.median(column) for column in zip(*times[name]))
+        print(f"| {title} | {rate:,.0f} | {ratio} | {aim} | {server:.1f} | {postgres:.1f} "
+              f"| {client:.1f} |")

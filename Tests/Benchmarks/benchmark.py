@@ -25,7 +25,7 @@ SERVER = REPOSITORY / ".build/release/splitstream-server"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int, with_ended_children: bool = False) -> float:
     """User and system time of all threads of a process; 0 when it has gone."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
@@ -33,7 +33,14 @@ def cpu_seconds(pid: int) -> float:
         return 0
     # proc(5): after the name in parentheses.
     fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    return sum(map(int, fields[11 : 15 if with_ended_children else 13])) / TICKS_PER_SECOND
+
+
+def postgres_cpu_seconds(data: pathlib.Path) -> float:
+    """The same of a PostgreSQL, with all its processes."""
+    postmaster = int((data / "postmaster.pid").read_text().split()[0])
+    children = pathlib.Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    return cpu_seconds(postmaster, True) + sum(cpu_seconds(int(pid)) for pid in children)
 
 
 @dataclasses.dataclass

@@ -3,7 +3,7 @@
 /// All that one loop turn collects goes in one script call; each request is judged whole.
 final class EventBuffer {
   /// After so many accepted events the drain need not wait for its time.
-  static let manyCount = 1000
+  static let manyCount = 300
   /// How many connections a loop gives it.
   static let connectionCount = 4
 
