@@ -4,6 +4,7 @@ protocol Handler {
 }
 
 /// The work of an operation that is called so often that a Task for each call would be felt.
+/// A class, so that no request copies it.
 protocol PromptHandler: AnyObject {
   func answer(_ request: Request, for caller: Caller) throws -> Answer<Response, any Error>
 }

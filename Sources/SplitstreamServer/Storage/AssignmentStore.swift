@@ -22,7 +22,7 @@ final class AssignmentStore {
   private let ids: IDSource
   private let loop: EventLoop
   /// The wishes of one request stay together: one round trip for all of them.
-  private lazy var batcher = TurnBatcher<[AssignmentWish], ArraySlice<AssignmentOutcome>>(
+  private lazy var batcher = TurnBatcher<[AssignmentWish], Outcomes>(
     loop: loop, weightMax: 256, sendsMax: database.connectionCount, weight: \.count
   ) { [unowned self] requests in
     await decide(requests)
